@@ -1,0 +1,37 @@
+"""What all runs share: loop, checkpoints, logs. Schedules and models are the methods' own."""
+
+default_scope = "distill"
+# mmengine's own loop; the hooks below make it repeatable and recoverable
+custom_hooks = [
+    dict(type="QuietStartHook"),
+    dict(type="RepeatableHook"),
+    dict(type="PlainStateHook"),
+    dict(type="UnreadableImageHook"),
+    dict(type="FiniteLossHook", interval=50),
+    dict(type="ExportHook"),
+]
+default_hooks = dict(
+    timer=dict(type="IterTimerHook"),
+    logger=dict(type="LoggerHook", interval=50, ignore_last=False),
+    param_scheduler=dict(type="ParamSchedulerHook"),
+    # for long epochs: by_epoch=False and an interval in steps; a run resumes from any step
+    checkpoint=dict(
+        type="CheckpointHook", interval=1, by_epoch=True, max_keep_ckpts=2, backend_args=dict(backend="atomic")
+    ),
+    sampler_seed=dict(type="DistSamplerSeedHook"),
+)
+train_dataloader = dict(
+    num_workers=8,
+    persistent_workers=True,
+    pin_memory=True,
+    sampler=dict(type="EpochSampler", shuffle=True),
+    collate_fn=dict(type="collate_views"),
+)
+train_cfg = dict(by_epoch=True)
+visualizer = dict(
+    type="Visualizer", vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
+)
+env_cfg = dict(cudnn_benchmark=True, dist_cfg=dict(backend="nccl"))
+log_processor = dict(by_epoch=True)
+log_level = "INFO"
+randomness = dict(seed=0)

@@ -1,0 +1,28 @@
+"""SEED, published settings; MoCo-v2's augmentation."""
+
+_base_ = "./runtime.py"
+
+batch_size = 256  # over all processes
+model = dict(
+    type="SEED",
+    queue_length=65_536,
+    student_temperature=0.2,
+    teacher_temperature=1e-4,  # the released code's; the paper's text also quotes 0.01
+    student=dict(arch=None),
+    teacher=dict(weights=None, output="auto"),
+)
+train_dataloader = dict(
+    dataset=dict(
+        type="UnlabelledImages",
+        data_root=None,
+        augmentation=dict(type="MoCoV2Augmentation", size=224, scale=(0.2, 1.0)),
+    )
+)
+optim_wrapper = dict(
+    type="OptimWrapper", optimizer=dict(type="SGD", lr=0.03, momentum=0.9, weight_decay=1e-4)
+)
+train_cfg = dict(max_epochs=200)
+param_scheduler = [
+    dict(type="LinearLR", by_epoch=True, begin=0, end=5, start_factor=0.01, convert_to_iter_based=True),
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=5, end=200, T_max=195, convert_to_iter_based=True),
+]

@@ -1,0 +1,14 @@
+"""SEED: MoCo-v2 ResNet-50 (200 epochs) -> mobilenetv3-large, ImageNet without labels (SEED, Table 1).
+
+    torchrun --nproc-per-node 8 tools/distill.py configs/seed/seed_mobilenetv3-large_moco-r50_b256-200e_in1k.py --launcher pytorch
+
+Published: not in the papers at hand. Measured here: not measured.
+"""
+
+_base_ = "../_base_/seed.py"
+
+model = dict(
+    student=dict(arch="mobilenetv3_large_100"),
+    teacher=dict(weights="checkpoints/moco_v2_200ep_pretrain.pth.tar"),
+)
+train_dataloader = dict(dataset=dict(data_root="data/imagenet/train"))

@@ -1,0 +1,45 @@
+"""Which image comes when."""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from distill.data.datasets import mix_seed
+from distill.distributed import rank, world_size
+from distill.registry import SAMPLERS
+
+
+@SAMPLERS.register_module()
+class EpochSampler(Sampler):
+    """Yields ``(epoch, index)``: a permutation of the data set that depends on ``(seed, epoch)`` alone.
+
+    Processes take turns (process r gets places r, r + W, ...), and the end is filled from the beginning
+    so that all get equally many. ``skip`` leaves out what a resumed epoch has already seen.
+    """
+
+    def __init__(self, dataset: Dataset, shuffle: bool = True, seed: int | None = None):
+        self.dataset, self.shuffle, self.seed = dataset, shuffle, seed or 0
+        self.epoch, self.start = 0, 0
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.dataset) / world_size())
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def skip(self, samples: int) -> None:
+        """Leaves out the first ``samples`` of this process in the next pass only."""
+        self.start = samples
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        order = torch.arange(len(self.dataset))
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(mix_seed(self.seed, self.epoch))
+            order = torch.randperm(len(self.dataset), generator=generator)
+        places = (torch.arange(len(self)) * world_size() + rank()) % len(order)
+        start, self.start = self.start, 0
+        epoch = self.epoch
+        for index in order[places][start:].tolist():
+            yield epoch, index

@@ -1,0 +1,29 @@
+"""The slowly moving copy of a network."""
+
+import copy
+
+import torch
+from torch import nn
+
+
+class MovingAverage(nn.Module):
+    """A copy of ``network`` whose parameters follow it: ``k <- momentum * k + (1 - momentum) * q``.
+
+    Only parameters are averaged. Batch-norm statistics are the copy's own, gathered in train mode
+    from the batches it sees (MoCo, CompRess). A submodule, so a resumed run keeps it.
+    """
+
+    def __init__(self, network: nn.Module, momentum: float):
+        super().__init__()
+        self.network = copy.deepcopy(network).requires_grad_(False)
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """One step towards ``network``, which has the same parameters."""
+        for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
+            slow.mul_(self.momentum).add_(fast, alpha=1 - self.momentum)
+
+    @torch.no_grad()
+    def forward(self, *inputs):
+        return self.network(*inputs)

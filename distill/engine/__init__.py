@@ -1,0 +1,1 @@
+"""Training: mmengine's Runner, with what makes a run repeatable and recoverable."""

@@ -1,0 +1,125 @@
+"""Frozen-feature evaluation while a student trains, by the code of ``tools/evaluate.py``."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from mmengine.dist import barrier
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from distill.backbones import Backbone
+from distill.distributed import rank
+from distill.engine.hooks import method_of
+from distill.errors import UserError, unknown
+from distill.evaluation import (
+    Evaluator,
+    Extraction,
+    check_same_classes,
+    evaluate,
+    format_table,
+    list_labelled,
+)
+from distill.registry import EVALUATORS, HOOKS
+
+DEFAULT_EVALUATORS = ({"type": "KNN"},)
+
+
+@HOOKS.register_module()
+class EvaluationHook(Hook):
+    """Evaluates the model's ``student`` after every ``interval`` epochs and after the last.
+
+    Training is the same, bit for bit, with and without this hook. It works in the main process, the
+    others wait: keep the work within the process group's time-out (NCCL: 10 minutes by default).
+    Scalars are named ``task/metric`` (``knn/1nn``), in percent, over training iterations.
+
+    Args:
+        data: ``train`` and ``val``, two ImageFolders with the same classes.
+        evaluators: configs of ``distill.registry.EVALUATORS``.
+        interval: epochs.
+        extraction: fields of ``distill.evaluation.Extraction`` (``image_size``, ``resize``,
+            ``interpolation``, ``batch_size``, ``workers``).
+
+    Raises:
+        UserError: data without the two folders, or a bad field; as training starts: folders that
+            cannot be used, or a model without ``student``.
+    """
+
+    priority = "LOW"
+
+    def __init__(
+        self, data: dict, evaluators: Sequence[dict] = DEFAULT_EVALUATORS, interval: int = 1, **extraction
+    ):
+        if set(data) != {"train", "val"}:
+            raise UserError(f"EvaluationHook.data has the keys {sorted(data)}; valid: train, val")
+        if interval < 1:
+            raise UserError(f"EvaluationHook.interval is {interval}; valid: 1 or more epochs")
+        if strange := extraction.keys() - Extraction.__annotations__.keys():
+            raise unknown("EvaluationHook argument", min(strange), Extraction.__annotations__)
+        self.data, self.interval = data, interval
+        self.extraction = Extraction(**extraction)
+        self.evaluators = [build_evaluator(config) for config in evaluators]
+
+    def before_train(self, runner: Runner) -> None:
+        if rank() == 0:  # a wrong folder is to end the run now, not after the first epoch
+            student_of(runner)
+            self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
+            check_same_classes(self.train, self.val)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
+            return
+        if rank() == 0:
+            with untouched_random_state():
+                self.evaluate(runner)
+        barrier()
+
+    def evaluate(self, runner: Runner) -> None:
+        say = runner.logger.info
+        results = list(
+            evaluate(student_of(runner), self.train, self.val, self.evaluators, self.extraction, say)
+        )
+        for line in format_table(results):
+            say(f"epoch {runner.epoch + 1}: {line}")
+        scalars = {
+            f"{result.task}/{name}": value for result in results for name, value in result.metrics.items()
+        }
+        runner.visualizer.add_scalars(scalars, step=runner.iter)
+
+
+def build_evaluator(config: dict) -> Evaluator:
+    """The registered evaluator of ``config["type"]``, with the other entries as its settings."""
+    if "type" not in config:
+        raise UserError(f"EvaluationHook.evaluators has an entry without type: {dict(config)}")
+    kind = EVALUATORS.get(config["type"])
+    if kind is None:
+        raise unknown("evaluator", config["type"], EVALUATORS.module_dict)
+    settings = {key: value for key, value in config.items() if key != "type"}
+    try:
+        return kind(**settings)
+    except TypeError as error:
+        raise UserError(f"evaluator {config['type']}: {error}") from error
+
+
+def student_of(runner: Runner) -> Backbone:
+    """The network that the method in training exposes as ``student``."""
+    method = method_of(runner)
+    if not isinstance(getattr(method, "student", None), Backbone):
+        raise UserError(f"EvaluationHook: {type(method).__name__} has no student that is a Backbone")
+    return method.student
+
+
+@contextmanager
+def untouched_random_state() -> Iterator[None]:
+    """Python's, NumPy's and torch's global random states are afterwards as they were before."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

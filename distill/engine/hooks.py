@@ -1,0 +1,150 @@
+"""What makes a run repeatable, recoverable and honest about its data."""
+
+import logging
+import math
+import os
+
+import torch
+from mmengine.fileio import LocalBackend, register_backend
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from distill.atomic import write_bytes, write_text
+from distill.checkpoint import save_student
+from distill.data.datasets import collate_views, mix_seed
+from distill.data.folder import too_many_unreadable
+from distill.distributed import rank
+from distill.engine import plain_state  # noqa: F401  registers PlainStateHook
+from distill.engine.runner import screen_handlers
+from distill.errors import UserError
+from distill.methods.base import Method
+from distill.registry import HOOKS, root
+
+root.FUNCTIONS.register_module(module=collate_views)
+
+
+class AtomicBackend(LocalBackend):
+    """mmengine's local files, appearing whole or not at all."""
+
+    def put(self, obj: bytes | memoryview, filepath: str) -> None:
+        write_bytes(filepath, obj)
+
+    def put_text(self, obj: str, filepath: str, encoding: str = "utf-8") -> None:
+        write_text(filepath, obj)
+
+
+register_backend("atomic", AtomicBackend, force=True)
+
+
+def method_of(runner: Runner) -> Method:
+    """The method in training, without the wrapper that distributes it."""
+    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+
+
+@HOOKS.register_module()
+class QuietStartHook(Hook):
+    """Opens the screen to log lines once training starts; mmengine's start-up dump is in the log file."""
+
+    priority = "LOWEST"
+
+    def before_train(self, runner: Runner) -> None:
+        for handler in screen_handlers(runner.logger):
+            handler.setLevel(runner.logger.level)
+            handler.setFormatter(logging.Formatter("%(message)s"))
+
+
+@HOOKS.register_module()
+class RepeatableHook(Hook):
+    """All randomness is a function of (seed, step, process), so nothing needs saving for a resume.
+
+    Views are a function of (seed, epoch, image) already. After a resume in mid-epoch the sampler leaves
+    out the images that the epoch has seen.
+    """
+
+    priority = "VERY_HIGH"
+
+    def before_train(self, runner: Runner) -> None:
+        loader = runner.train_dataloader
+        # a state saved at an epoch's very last step leaves an empty pass: its end-of-epoch work is due
+        done = runner.iter - runner.epoch * len(loader)
+        loader.sampler.skip(done * loader.batch_sampler.batch_size)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        torch.manual_seed(mix_seed(runner.seed, runner.iter, rank()))
+
+
+@HOOKS.register_module()
+class UnreadableImageHook(Hook):
+    """Names every image that could not be read and ends the run above 1 %."""
+
+    def __init__(self):
+        self.paths: set[str] = set()
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        new = set(data_batch["unreadable"]) - self.paths
+        if not new:
+            return
+        self.paths |= new
+        for path in sorted(new):
+            print_log(f"skipped, could not be read: {path}", logger="current", level=30)
+        error = too_many_unreadable(sorted(self.paths), len(runner.train_dataloader.dataset))
+        if error:
+            raise error
+
+    def after_train(self, runner: Runner) -> None:
+        if self.paths:
+            print_log(
+                f"{len(self.paths)} images could not be read and were skipped", logger="current", level=30
+            )
+
+
+@HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Ends the run when the loss is no longer a number, before a checkpoint can be written of it."""
+
+    priority = "HIGH"
+
+    def __init__(self, interval: int = 50):
+        self.interval = interval
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        last = batch_idx + 1 == len(runner.train_dataloader)
+        if not (last or self.every_n_train_iters(runner, self.interval)):
+            return
+        loss = float(outputs["loss"].detach())
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the loss became {loss} at step {runner.iter + 1}; try a "
+                "lower optim_wrapper.optimizer.lr or optim_wrapper.clip_grad.max_norm=1, and --resume"
+            )
+
+
+@HOOKS.register_module()
+class ExportHook(Hook):
+    """Writes ``last.pth`` (the student alone, in this project's format) after every epoch."""
+
+    priority = "LOWEST"
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        if rank() != 0:
+            return
+        for stem, (backbone, head) in method_of(runner).exports().items():
+            view = runner.train_dataloader.dataset.augmentation
+            save_student(
+                os.path.join(runner.work_dir, f"{stem}.pth"),
+                backbone.net,
+                backbone.arch,
+                backbone.mean.flatten().tolist(),
+                backbone.std.flatten().tolist(),
+                view.size,
+                head=None if head is None else head.state_dict(),
+                meta={
+                    "method": type(method_of(runner)).__name__,
+                    "run": os.path.basename(runner.work_dir),
+                    "epochs": runner.epoch + 1,
+                    "steps": runner.iter,
+                    "seed": runner.seed,
+                },
+            )

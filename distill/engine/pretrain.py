@@ -1,0 +1,180 @@
+"""``pretrain``: one call from settings to a trained student."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+
+from distill.atomic import write_json, write_text
+from distill.data.cache import CachedTeacher
+from distill.distributed import rank, world_size
+from distill.engine.hooks import method_of
+from distill.engine.recipe import recipe
+from distill.engine.runner import DistillRunner, find_training_state
+from distill.engine.validate import validate
+from distill.errors import UserError
+from distill.manifest import run_manifest
+
+LAUNCHERS = ("none", "pytorch", "slurm")
+
+
+def pretrain(
+    method: str | None = None,
+    data: str | None = None,
+    student: str | None = None,
+    teacher: str | None = None,
+    *,
+    config: str | Config | None = None,
+    work_dir: str | None = None,
+    resume: bool | str = False,
+    seed: int | None = None,
+    amp: bool = False,
+    launcher: str = "none",
+    cfg_options: dict | None = None,
+    say: Callable[[str], None] = print,
+    **settings,
+) -> Path:
+    """Trains a student and returns the path of its checkpoint, ``<work_dir>/last.pth``.
+
+    Either ``config``, or ``method`` with ``data``, ``student`` and (where it has one) ``teacher``: then
+    the method's published settings are filled in.
+
+    Args:
+        method: a name of ``distill.engine.recipe.method_names``, e.g. ``compress_1q``.
+        data: any folder of images, however nested.
+        student: a timm name, ``alexnet_compress`` or ``resnet50x4``.
+        teacher: a checkpoint file or a timm name.
+        config: path of a config file, or a loaded one.
+        work_dir: where everything is written; by default ``work_dirs/<name of the run>``.
+        resume: go on from the newest training state in ``work_dir``, or from the named one.
+        seed: of everything random; by default the config's.
+        amp: mixed precision (needs a GPU).
+        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
+        cfg_options: ``{"model.temperature": 0.007}``: changes to the config, applied last.
+        say: takes the lines for the user.
+        settings: ``epochs``, ``batch_size``, ``image_size``, ``lr``, ``workers``, ``teacher_cache``: see
+            ``recipe``.
+
+    Raises:
+        UserError: anything in the arguments, the config or the data that a person can mend.
+    """
+    config, notes, name = _settle(method, data, student, teacher, config, settings)
+    if launcher not in LAUNCHERS:
+        raise UserError(f"launcher {launcher!r}; valid: {', '.join(LAUNCHERS)}")
+    if cfg_options:
+        config.merge_from_dict(cfg_options)
+    if seed is not None:
+        config.randomness = dict(config.get("randomness", {}), seed=seed)
+    if amp:
+        _use_amp(config)
+    config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
+    config.launcher = launcher
+    validate(config)
+    state = _where_to_start(config.work_dir, resume)
+    runner = DistillRunner.from_cfg(_for_runner(config, state))
+    if rank() == 0:
+        _introduce(runner, config, notes, state, say)
+    teacher_network = method_of(runner).teacher
+    if isinstance(teacher_network, CachedTeacher):
+        teacher_network.check_data(runner.train_dataloader.dataset)
+    runner.train()
+    student_file = Path(config.work_dir) / "last.pth"
+    say(f"student written to {student_file}")
+    return student_file
+
+
+def _settle(method, data, student, teacher, config, settings) -> tuple[Config, list[str], str]:
+    """The config, a line for each departure from the published settings, and a name for the run."""
+    if config is None:
+        if method is None or data is None or student is None:
+            raise UserError("give a config file, or --method, --data and --student (and --teacher)")
+        config, notes = recipe(method, data, student, teacher, **settings)
+        return config, notes, f"{method}_{student}_{Path(data).resolve().name}"
+    given = {"method": method, "data": data, "student": student, "teacher": teacher, **settings}
+    given = [f"--{key.replace('_', '-')}" for key, value in given.items() if value is not None]
+    if given:
+        raise UserError(f"{', '.join(given)}: not beside a config file; change the config with --cfg-options")
+    if isinstance(config, Config):
+        return config, [], Path(config.filename or "run").stem
+    if not Path(config).is_file():
+        raise UserError(f"no such config file: {config}")
+    return read_config(config), [], Path(config).stem
+
+
+def read_config(path: str | os.PathLike) -> Config:
+    """Reads a config file; a mistake in it becomes one line."""
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is Python: whatever can go wrong in a program can go wrong here
+        raise UserError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
+
+
+def _use_amp(config: Config) -> None:
+    if not torch.cuda.is_available():
+        raise UserError("--amp needs a CUDA GPU, and none is available here; leave it away")
+    config.optim_wrapper.type = "AmpOptimWrapper"
+    config.optim_wrapper.setdefault("loss_scale", "dynamic")
+
+
+def _where_to_start(work_dir: str, resume: bool | str) -> Path | None:
+    found = find_training_state(work_dir)
+    if isinstance(resume, str):
+        if not Path(resume).is_file():
+            raise UserError(f"no such training state to resume from: {resume}")
+        return Path(resume)
+    if found and not resume:
+        raise UserError(
+            f"{work_dir} holds a run already ({found.name}): --resume goes on, --work-dir starts another"
+        )
+    return found
+
+
+def _for_runner(config: Config, state: Path | None) -> Config:
+    """A copy in mmengine's terms: batch size a process, seeds, what to resume; the original stays."""
+    config = Config(config.to_dict())
+    processes = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
+    processes = 1 if config.launcher == "none" else processes
+    if config.batch_size % processes:
+        raise UserError(f"batch_size {config.batch_size} cannot be divided among {processes} processes")
+    config.train_dataloader.batch_size = config.batch_size // processes
+    if not torch.cuda.is_available():
+        config.train_dataloader.pin_memory = False
+        config.env_cfg.dist_cfg.backend = "gloo"
+    if config.train_dataloader.num_workers == 0:
+        config.train_dataloader.persistent_workers = False
+    config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)
+    config.resume, config.load_from = state is not None, str(state) if state else None
+    return config
+
+
+def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: Path | None, say) -> None:
+    """Writes the run's record and tells the user what is about to happen."""
+    method, images = method_of(runner), runner.train_dataloader.dataset
+    resolved = Path(config.work_dir) / "config.py"
+    write_text(resolved, config.pretty_text)
+    data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}
+    record = run_manifest(config.pretty_text, runner.seed, data)
+    record["teacher"] = method.teacher.describe() if method.teacher is not None else None
+    record["resumed_from"] = str(state) if state else None
+    write_json(Path(config.work_dir) / "manifest.json", record)
+    optimizer = config.optim_wrapper.optimizer
+    parameters = sum(p.numel() for p in method.student.parameters()) / 1e6
+    lines = [
+        *(f"  {note}" for note in notes),
+        f"{type(method).__name__}: {len(images)} images in {images.root}",
+        f"  student {method.student.arch}, {parameters:.2f} M parameters, width {method.student.width}",
+        *(method.teacher.describe() if method.teacher is not None else []),
+        f"  {config.train_cfg.max_epochs} epochs, batch {config.batch_size} = {world_size()} x "
+        f"{config.batch_size // world_size()}, {optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
+        f"  config, manifest and logs in {config.work_dir}",
+    ]
+    if notes:
+        lines.insert(0, "published settings, except:")
+    if state is not None:
+        lines.append(f"  resuming from {state}")
+    for line in lines:
+        say(line)

@@ -1,0 +1,46 @@
+"""mmengine's Runner with a quiet screen and strict loading."""
+
+import logging
+from pathlib import Path
+
+from mmengine.logging import MMLogger
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from distill.errors import UserError
+
+
+@RUNNERS.register_module()
+class DistillRunner(Runner):
+    """The stock Runner; two of its habits are mended.
+
+    Its start-up dump goes to the log file only, and a training state is loaded whole or refused.
+    """
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        for handler in screen_handlers(logger):
+            handler.setLevel(logging.ERROR)  # QuietStartHook opens it again
+        return logger
+
+    def load_checkpoint(self, filename, map_location="cpu", strict=True, revise_keys=()):
+        try:
+            return super().load_checkpoint(filename, map_location, strict, list(revise_keys))
+        except RuntimeError as error:
+            line = " ".join(str(error).split())
+            raise UserError(f"{filename}: not a training state of this config ({line[:300]})") from error
+
+
+def screen_handlers(logger: MMLogger) -> list[logging.Handler]:
+    """Handlers that write to the terminal."""
+    return [h for h in logger.handlers if type(h) is logging.StreamHandler]
+
+
+def find_training_state(work_dir: str | Path) -> Path | None:
+    """The newest whole training state (``epoch_*.pth``, ``iter_*.pth``) in a run's folder.
+
+    Looks at the files rather than at mmengine's ``last_checkpoint`` note, which a crash can leave
+    behind or empty.
+    """
+    states = [*Path(work_dir).glob("epoch_*.pth"), *Path(work_dir).glob("iter_*.pth")]
+    return max(states, key=lambda path: path.stat().st_mtime_ns, default=None)

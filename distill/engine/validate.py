@@ -1,0 +1,99 @@
+"""Finds mistakes in a config before anything is built. Reads only."""
+
+import inspect
+
+from mmengine.config import Config
+from mmengine.registry import Registry
+from mmengine.runner import Runner
+
+from distill.backbones import Teacher
+from distill.errors import UserError, unknown
+from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
+
+OWN_KEYS = {"batch_size"}
+WHERE_TO_SET = {
+    "model.student.arch": "--student NAME",
+    "model.teacher.weights": "--teacher NAME_OR_FILE",
+    "train_dataloader.dataset.data_root": "--data DIR",
+}
+
+
+def validate(config: Config) -> None:
+    """Checks names, keys and the few values that a person must set.
+
+    Raises:
+        UserError: naming the key and what it may be.
+    """
+    valid = set(inspect.signature(Runner.__init__).parameters) - {"self", "cfg"} | OWN_KEYS
+    for key in config:
+        if key not in valid:
+            raise unknown("config key", key, valid)
+    for key in ("model", "train_dataloader", "optim_wrapper", "train_cfg", "batch_size", "default_scope"):
+        if key not in config:
+            raise UserError(f"config key {key!r} is missing; start from a file in configs/_base_")
+    _required(config)
+    model = config.model
+    _typed(model, MODELS, "model")
+    if model.get("teacher") is not None:
+        allowed = {*_parameters(Teacher), "cache"}
+        for key in model.teacher:
+            if key not in allowed:
+                raise unknown("config key", f"model.teacher.{key}", {f"model.teacher.{k}" for k in allowed})
+    loader = config.train_dataloader
+    _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
+    _typed(loader.dataset.augmentation, TRANSFORMS, "train_dataloader.dataset.augmentation")
+    _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed"})
+    _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
+    for number, hook in enumerate(config.get("custom_hooks", [])):
+        _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
+    _schedule(config)
+
+
+def _required(config: Config) -> None:
+    for path, flag in WHERE_TO_SET.items():
+        value = config
+        for key in path.split("."):
+            if value is None or key not in value:
+                break  # a method without a teacher
+            value = value[key]
+        else:
+            if value is None:
+                raise UserError(f"config key {path} is not set: {flag} or --cfg-options {path}=...")
+
+
+def _typed(part: dict, registry: Registry, where: str, given: set = frozenset(), extra: set = frozenset()):
+    """``part`` names a class of ``registry`` and gives only arguments that it takes."""
+    if "type" not in part:
+        raise UserError(f"config key {where}.type is missing")
+    cls = registry.get(part["type"])
+    if cls is None:
+        raise unknown(f"{where}.type", part["type"], {*registry.module_dict, *registry.parent.module_dict})
+    names = _parameters(cls)
+    if names is None:
+        return  # takes anything
+    allowed = (names - given) | extra
+    for key in part:
+        if key != "type" and key not in allowed:
+            raise unknown("config key", f"{where}.{key}", {f"{where}.{name}" for name in allowed})
+
+
+def _parameters(cls: type) -> set[str] | None:
+    parameters = inspect.signature(cls).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters}
+
+
+def _schedule(config: Config) -> None:
+    epochs = config.train_cfg.get("max_epochs")
+    if not isinstance(epochs, int) or epochs < 1:
+        raise UserError(f"config key train_cfg.max_epochs is {epochs!r}; it must be a whole number of epochs")
+    for number, scheduler in enumerate(config.get("param_scheduler") or []):
+        if not scheduler.get("by_epoch", True):
+            continue
+        for milestone in scheduler.get("milestones", []):
+            if milestone >= epochs:
+                raise UserError(
+                    f"config key param_scheduler.{number}.milestones: {milestone} is not before the last "
+                    f"epoch ({epochs}), so it would never happen"
+                )

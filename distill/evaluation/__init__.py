@@ -1,0 +1,15 @@
+"""Frozen-feature evaluation: one extraction, several evaluators, the same code in a tool and a hook."""
+
+from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
+from distill.evaluation.features import Extraction, Features, evaluation_mode, extract
+from distill.evaluation.folder import LabelledFolder, check_same_classes, list_labelled
+from distill.evaluation.knn import KNN
+from distill.evaluation.linear import Linear
+from distill.evaluation.protocol import EVALUATORS_OF_TASKS, Evaluator, Result, evaluate, format_table
+from distill.evaluation.retrieval import Retrieval
+
+__all__ = [
+    "EVALUATORS_OF_TASKS", "KNN", "Alignment", "ClusterAlignment", "Evaluator", "Extraction", "Features",
+    "LabelledFolder", "Linear", "Result", "Retrieval", "check_same_classes", "evaluate", "evaluation_mode",
+    "extract", "format_table", "list_labelled",
+]  # fmt: skip

@@ -1,0 +1,103 @@
+"""k-nearest-neighbour classification of frozen features."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from statistics import mean, pstdev
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from distill.errors import UserError
+from distill.evaluation.features import Features
+from distill.evaluation.neighbours import nearest
+from distill.registry import EVALUATORS
+
+
+def vote(similarity: Tensor, labels: Tensor, classes: int, temperature: float) -> Tensor:
+    """The class with the largest sum of ``exp(similarity / temperature)`` over the neighbours.
+
+    Args:
+        similarity, labels: of each query's neighbours, (Q, k). Of equal sums the lowest label wins.
+
+    Returns:
+        Predicted labels (Q,).
+    """
+    weights = ((similarity - similarity[:, :1]) / temperature).exp()  # the shift spares an overflow
+    scores = torch.zeros(len(labels), classes).scatter_add_(1, labels, weights)
+    return scores.argmax(dim=1)
+
+
+def subset(y: Tensor, part: str, generator: torch.Generator) -> Tensor:
+    """Row numbers of a random share of every class.
+
+    Args:
+        y: labels (N,).
+        part: ``'1-shot'`` (that many images a class) or ``'10%'`` (of each class, at least one).
+
+    Raises:
+        UserError: another form of ``part``.
+    """
+    found = re.fullmatch(r"(?:(?P<shots>[1-9]\d*)-shot|(?P<percent>\d+(?:\.\d+)?)%)", part)
+    if not found or (found["percent"] and not 0 < float(found["percent"]) <= 100):
+        raise UserError(f"few_shot {part!r}; valid: images a class ('1-shot') or a share of them ('10%')")
+    chosen = []
+    for label in y.unique():
+        rows = (y == label).nonzero().flatten()
+        share = int(found["shots"]) if found["shots"] else round(len(rows) * float(found["percent"]) / 100)
+        chosen.append(rows[torch.randperm(len(rows), generator=generator)[: max(1, share)]])
+    return torch.cat(chosen)
+
+
+@EVALUATORS.register_module()
+@dataclass(frozen=True)
+class KNN:
+    """Cosine k-NN on L2-normalised features (CompRess 4.1 uses k = 1).
+
+    Neighbours vote with weight ``exp(similarity / temperature)``; for k = 1 that is the plain nearest
+    neighbour. ``few_shot`` adds the 1-NN accuracy with a part of the training labels, as mean and
+    standard deviation over ``draws`` random draws (CompRess Table 3: ``('1-shot', '1%', '10%')``).
+
+    Metrics: ``1nn``, ``20nn``, and for each part ``1nn_1-shot`` and ``1nn_1-shot_std``; top-1 in percent.
+    """
+
+    k: tuple[int, ...] = (1, 20)
+    temperature: float = 0.07
+    few_shot: tuple[str, ...] = ()
+    draws: int = 10
+    seed: int = 0
+    backend: str = "auto"
+
+    task: ClassVar[str] = "knn"
+
+    def __post_init__(self):
+        if not self.k or min(self.k) < 1:
+            raise UserError(f"k is {self.k}; valid: one or more numbers from 1 up")
+        if self.temperature <= 0 or self.draws < 1:
+            raise UserError("temperature must be above 0, draws at least 1")
+        for part in self.few_shot:
+            subset(torch.zeros(1), part, torch.Generator())
+
+    def run(self, train: Features, val: Features) -> dict[str, float]:
+        similarity, rows = nearest(val.x, train.x, max(self.k), self.backend)
+        labels, classes = train.y[rows], len(train.classes)
+        metrics = {}
+        for k in self.k:
+            predicted = vote(similarity[:, :k], labels[:, :k], classes, self.temperature)
+            metrics[f"{k}nn"] = _accuracy(predicted, val.y)
+        for part in self.few_shot:
+            generator = torch.Generator().manual_seed(self.seed)
+            draws = [subset(train.y, part, generator) for _ in range(self.draws)]
+            results = [self._nearest_of(rows, train, val) for rows in draws]
+            metrics |= {f"1nn_{part}": mean(results), f"1nn_{part}_std": pstdev(results)}
+        return metrics
+
+    def _nearest_of(self, rows: Tensor, train: Features, val: Features) -> float:
+        _, found = nearest(val.x, train.x[rows], 1, self.backend)
+        return _accuracy(train.y[rows][found[:, 0]], val.y)
+
+
+def _accuracy(predicted: Tensor, y: Tensor) -> float:
+    return 100 * (predicted == y).double().mean().item()

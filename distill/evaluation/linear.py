@@ -1,0 +1,98 @@
+"""Linear classification of frozen features by CompRess's standard protocol."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.errors import UserError
+from distill.evaluation.features import Features
+from distill.evaluation.neighbours import default_device
+from distill.registry import EVALUATORS
+
+ROWS_AT_ONCE = 2**16
+CONSTANT = 1e-7  # a dimension with less deviation is constant but for rounding
+
+
+def standardise(train: Tensor, val: Tensor) -> tuple[Tensor, Tensor]:
+    """L2-normalises rows, then gives each dimension zero mean and unit variance over the training rows.
+
+    Args:
+        train, val: features (N, D) and (M, D), left as they are.
+
+    Returns:
+        The same shapes; a dimension that is constant over the training rows is only centred.
+    """
+    train, val = F.normalize(train), F.normalize(val)
+    mean = sum(part.double().sum(0) for part in train.split(ROWS_AT_ONCE)) / len(train)
+    variance = sum((part.double() - mean).square().sum(0) for part in train.split(ROWS_AT_ONCE)) / len(train)
+    deviation = variance.sqrt()
+    scale = torch.where(deviation > CONSTANT, deviation, 1.0)
+    mean, scale = mean.float(), scale.float()
+    return train.sub_(mean).div_(scale), val.sub_(mean).div_(scale)
+
+
+@EVALUATORS.register_module()
+@dataclass(frozen=True)
+class Linear:
+    """One linear layer on standardised features (CompRess 4.1, "Linear").
+
+    Features are L2-normalised, then shifted and scaled by the training set's mean and deviation. SGD with
+    momentum; ``lr`` is multiplied by ``gamma`` after each epoch of ``milestones``. The features come from
+    one centre crop an image; the paper does not say whether its training crops were augmented.
+
+    Metrics: ``top1`` and, with more than five classes, ``top5``; percent, after the last epoch.
+    """
+
+    epochs: int = 40
+    lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 1e-4
+    batch_size: int = 256
+    milestones: tuple[int, ...] = (15, 30)
+    gamma: float = 0.1
+    seed: int = 0
+    device: str | None = None
+
+    task: ClassVar[str] = "linear"
+
+    def __post_init__(self):
+        if self.epochs < 1 or self.batch_size < 1 or self.lr <= 0:
+            raise UserError("linear: epochs and batch_size must be at least 1, lr above 0")
+
+    def run(self, train: Features, val: Features) -> dict[str, float]:
+        device = self.device or default_device()
+        x, x_val = (part.to(device) for part in standardise(train.x, val.x))
+        classifier = self.fit(x, train.y.to(device), len(train.classes))
+        with torch.no_grad():
+            logits = torch.cat([classifier(part).cpu() for part in x_val.split(ROWS_AT_ONCE)])
+        wanted = [1, 5] if len(train.classes) > 5 else [1]
+        return {f"top{k}": topk_accuracy(logits, val.y, k) for k in wanted}
+
+    def fit(self, x: Tensor, y: Tensor, classes: int) -> nn.Linear:
+        """The trained layer; its start and the order of the batches come from ``seed`` alone."""
+        generator = torch.Generator().manual_seed(self.seed)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            classifier = nn.Linear(x.shape[1], classes).to(x.device)
+        optimizer = torch.optim.SGD(
+            classifier.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
+        )
+        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma)
+        for _ in range(self.epochs):
+            for rows in torch.randperm(len(x), generator=generator).to(x.device).split(self.batch_size):
+                loss = F.cross_entropy(classifier(x[rows]), y[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+            schedule.step()
+        return classifier
+
+
+def topk_accuracy(logits: Tensor, y: Tensor, k: int) -> float:
+    """Percentage of rows of ``logits`` (N, C) whose k largest include the label ``y`` (N,)."""
+    return 100 * (logits.topk(k).indices == y[:, None]).any(dim=1).double().mean().item()

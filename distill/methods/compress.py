@@ -1,0 +1,70 @@
+"""CompRess (Abbasi Koohpayegani, Tejankar, Pirsiavash, NeurIPS 2020)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.ema import MovingAverage
+from distill.errors import UserError
+from distill.losses import compress_loss
+from distill.memory import Queue
+from distill.methods.base import Method
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class CompRess(Method):
+    """The student's distances to a queue of anchors follow the teacher's.
+
+    Args:
+        queues: 2: the student has its own queue of the same samples ("Ours-2q"); 1: it is mapped
+            linearly to the teacher's width and compared with the teacher's queue ("Ours-1q").
+        queue_length: anchors, 128,000 in the paper.
+        temperature: 0.04 for MoCo and SimCLR teachers, 0.007 for SwAV's.
+        key_encoder: 2q only: the student's anchors come from a moving average of the student; without
+            it from the student itself.
+        momentum: of the key encoder; 0 to 0.7 work about as well (section 4.5).
+    """
+
+    def __init__(
+        self,
+        student: dict,
+        teacher: dict,
+        queues: int = 1,
+        queue_length: int = 128_000,
+        temperature: float = 0.04,
+        key_encoder: bool = True,
+        momentum: float = 0.999,
+    ):
+        super().__init__(student, teacher)
+        if queues not in (1, 2):
+            raise UserError(f"model.queues is {queues}; valid: 1, 2")
+        self.temperature = temperature
+        self.teacher_queue = Queue(queue_length, self.teacher.width)
+        self.student_queue = self.key_encoder = None
+        if queues == 1:
+            self.head = nn.Linear(self.student.width, self.teacher.width)
+        else:
+            self.head = nn.Identity()
+            self.student_queue = Queue(queue_length, self.student.width)
+            self.key_encoder = MovingAverage(self.student, momentum) if key_encoder else None
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        (view,) = views
+        target = F.normalize(self.teacher(view, index), dim=1)
+        embedding = self.head(self.student(view))
+        student_queue = self.student_queue or self.teacher_queue
+        loss = compress_loss(
+            embedding, target, student_queue.anchors, self.teacher_queue.anchors, self.temperature
+        )
+        if self.student_queue is not None:
+            self.student_queue.enqueue(F.normalize(self._key(view, embedding), dim=1))
+        self.teacher_queue.enqueue(target)
+        return {"loss": loss}
+
+    def _key(self, view: Tensor, embedding: Tensor) -> Tensor:
+        """The student's embedding for its queue (B, D)."""
+        if self.key_encoder is None:
+            return embedding.detach()
+        # before the key pass rather than after the optimiser's step: the same sequence of values
+        self.key_encoder.update(self.student)
+        return self.key_encoder(view)

@@ -1,0 +1,31 @@
+"""SimCLR (Chen et al., ICML 2020)."""
+
+from torch import Tensor, nn
+
+from distill.backbones import Backbone
+from distill.heads import mlp
+from distill.losses import nt_xent_loss
+from distill.methods.base import Method
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class SimCLR(Method):
+    """Two views of an image attract each other, all other views repel. Needs no teacher.
+
+    Args:
+        projection: output width of the head, whose hidden layer is as wide as the features.
+        temperature: 0.1.
+    """
+
+    def __init__(self, student: dict, projection: int = 128, temperature: float = 0.1):
+        super().__init__(student)
+        self.temperature = temperature
+        self.head = mlp(self.student.width, self.student.width, projection)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        first, second = (self.head(self.student(view)) for view in views)
+        return {"loss": nt_xent_loss(first, second, self.temperature)}
+
+    def exports(self) -> dict[str, tuple[Backbone, nn.Module | None]]:
+        return {"last": (self.student, self.head)}  # SEED can use the head of such a teacher

@@ -1,0 +1,21 @@
+"""This package's registries, children of mmengine's.
+
+A config names a class by ``type='CompRess'``; mmengine's Runner finds it here because the config's
+``default_scope`` is ``distill``. The modules given with each are imported on first use.
+"""
+
+from mmengine import registry as root
+from mmengine.registry import Registry
+
+
+def _child(name: str, parent: Registry, *locations: str) -> Registry:
+    return Registry(name, parent=parent, scope="distill", locations=list(locations))
+
+
+MODELS = _child("model", root.MODELS, "distill.methods")
+DATASETS = _child("dataset", root.DATASETS, "distill.data.datasets")
+SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "distill.data.sampler")
+TRANSFORMS = _child("transform", root.TRANSFORMS, "distill.data.augmentations")
+OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "distill.engine.optimizers")
+HOOKS = _child("hook", root.HOOKS, "distill.engine.hooks", "distill.engine.evaluation_hook")
+EVALUATORS = _child("evaluator", root.EVALUATOR, "distill.evaluation")

@@ -1,0 +1,59 @@
+"""Result rows as the report needs them: checked, and one a model, protocol and seed."""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from distill import results
+from distill.errors import UserError
+
+FIELDS = ("task", "label", "init", "backbone", "seed", "metrics", "settings", "time")
+# Settings that tell models or seeds apart, not protocols.
+_OWN = {"arch", "weights", "sha256", "mean", "std", "seed", "resumed_from", "annotations"}
+_NO_EFFECT = {"workers"}
+
+
+def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
+    """The rows of all files, oldest first, and how many older measurements of the same thing were left out.
+
+    Raises:
+        UserError: a file is missing, no file holds a row, or a row lacks a field.
+    """
+    newest: dict[str, dict] = {}
+    total = 0
+    for path in map(Path, paths):
+        if not path.is_file():
+            raise UserError(f"no such results file: {path}")
+        for number, row in enumerate(results.read(path), start=1):
+            missing = [field for field in FIELDS if field not in row]
+            if missing:
+                needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
+                raise UserError(f"{path}: row {number} {needed}")
+            total += 1
+            key = identity(row)
+            if key not in newest or row["time"] >= newest[key]["time"]:
+                newest[key] = row
+    if not newest:
+        raise UserError(f"no result rows in {', '.join(map(str, paths))}; tools/evaluate.py writes them")
+    rows = sorted(newest.values(), key=lambda row: row["time"])
+    return rows, total - len(rows)
+
+
+def protocol(row: dict) -> dict:
+    """The settings without those that belong to one model or one seed: rows that share it may be compared."""
+    return _without(row["settings"], _OWN | _NO_EFFECT)
+
+
+def identity(row: dict) -> str:
+    """What a second measurement of the same thing would share."""
+    parts = [row["task"], row["init"], row["label"], row["backbone"], row["seed"], protocol(row)]
+    return json.dumps(parts, sort_keys=True)
+
+
+def _without(settings: dict, keys: set[str]) -> dict:
+    return {
+        key: _without(value, keys) if isinstance(value, dict) else value
+        for key, value in settings.items()
+        if key not in keys
+    }

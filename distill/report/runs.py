@@ -1,0 +1,84 @@
+"""What a training run left in its work directory: its manifest and its loss, from first step to last."""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from distill.errors import UserError
+
+LOSS_KEYS = ("loss", "total_loss")  # mmengine's name, Detectron2's name
+STEP_KEYS = ("step", "iter", "iteration")
+
+
+@dataclass(frozen=True)
+class Run:
+    """``curve`` is a list of (step, loss); ``manifest`` is {} where the run left none."""
+
+    folder: Path
+    manifest: dict
+    curve: list[tuple[int, float]]
+
+
+def find_runs(rows: list[dict], folders: Iterable[str | os.PathLike] = ()) -> list[Run]:
+    """The given runs, and those whose checkpoints the rows name and whose manifests still lie beside them.
+
+    Raises:
+        UserError: a given folder is missing or holds neither a manifest nor a loss curve.
+    """
+    runs = {}
+    for folder in map(Path, folders):
+        run = read_run(folder)
+        if not (run.manifest or run.curve):
+            raise UserError(f"{folder} holds no run: neither manifest.json nor logged losses")
+        runs[folder.resolve()] = run
+    for row in rows:
+        folder = run_folder(row)
+        if folder and folder.resolve() not in runs:
+            runs[folder.resolve()] = read_run(folder)
+    return list(runs.values())
+
+
+def run_folder(row: dict) -> Path | None:
+    """The folder of the run that made the row's checkpoint, if it is still there."""
+    checkpoint = Path(row.get("checkpoint") or "")
+    made_here = checkpoint.is_file() and (checkpoint.parent / "manifest.json").is_file()
+    return checkpoint.parent if made_here else None
+
+
+def read_run(folder: Path) -> Run:
+    """One run; a resumed one logged into several files, which are joined."""
+    if not folder.is_dir():
+        raise UserError(f"no such run folder: {folder}")
+    manifest = folder / "manifest.json"
+    try:
+        facts = json.loads(manifest.read_text()) if manifest.is_file() else {}
+    except json.JSONDecodeError as error:
+        raise UserError(f"{manifest} is not JSON: {error}") from error
+    logs = sorted(folder.glob("*/vis_data/scalars.json")) or sorted(folder.glob("metrics.json"))
+    return Run(folder, facts, join_curves(read_losses(path) for path in logs))
+
+
+def read_losses(path: Path) -> list[tuple[int, float]]:
+    """(step, loss) of every whole line that has both; a line torn by a crash is passed over."""
+    points = []
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            entry = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        loss = next((entry[key] for key in LOSS_KEYS if key in entry), None)
+        step = next((entry[key] for key in STEP_KEYS if key in entry), None)
+        if loss is not None and step is not None:
+            points.append((int(step), float(loss)))
+    return points
+
+
+def join_curves(parts: Iterable[list[tuple[int, float]]]) -> list[tuple[int, float]]:
+    """One curve of several, oldest part first: steps that a later part repeats are that part's."""
+    joined: list[tuple[int, float]] = []
+    for part in parts:
+        if part:
+            joined = [point for point in joined if point[0] < part[0][0]] + part
+    return joined

@@ -1,0 +1,35 @@
+"""Reads results and runs, writes ``report.html`` and ``report.md``."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from distill.atomic import write_text
+from distill.report.blocks import blocks_of
+from distill.report.markdown import markdown
+from distill.report.page import page
+from distill.report.rows import newest_rows
+from distill.report.runs import find_runs
+
+
+def write_report(
+    results: Iterable[str | os.PathLike], out: str | os.PathLike, runs: Iterable[str | os.PathLike] = ()
+) -> tuple[Path, Path]:
+    """Writes ``out/report.html`` (one self-contained page) and ``out/report.md``; returns both paths.
+
+    Args:
+        results: ``results.jsonl`` files.
+        out: folder, made if need be.
+        runs: work directories whose loss curves and manifests to show, besides those of the
+            checkpoints that the rows name.
+
+    Raises:
+        UserError: a file is missing, holds no row or a row without a needed field.
+    """
+    rows, superseded = newest_rows(results)
+    blocks = blocks_of(rows)
+    found = find_runs(rows, runs)
+    html, table = Path(out) / "report.html", Path(out) / "report.md"
+    write_text(table, markdown(blocks, superseded))
+    write_text(html, page(blocks, rows, found, superseded))
+    return html, table

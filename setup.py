@@ -1,0 +1,63 @@
+"""Packaging of ``distill`` and ``transfer``; exact versions that are known to work: ``constraints.txt``."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).resolve().parent
+
+REQUIRED = [
+    "torch>=2.4,<2.13",  # from 2.13 on torch's headers need C++20, which mmcv's build does not pass
+    "torchvision>=0.19",
+    "timm>=1.0.20",
+    "mmengine>=0.10.7",
+    "numpy",
+    "pillow",
+    "scikit-learn",
+    "scipy",
+    "matplotlib",
+    "psutil",
+    "safetensors",
+    "tensorboard",
+]
+EXTRAS = {
+    # mmcv has no wheel on PyPI: `make setup` builds it, once, without build isolation
+    "mmlab": ["mmcv==2.1.0", "mmdet==3.3.0", "mmsegmentation==1.2.2", "ftfy", "regex"],
+    "faiss-cpu": ["faiss-cpu>=1.8"],
+    "faiss-gpu": ["faiss-gpu>=1.8"],
+    "dev": ["pytest>=8.1", "ruff"],
+}
+# faiss-cpu and faiss-gpu are the same module: `all` takes the one that runs everywhere
+EXTRAS["all"] = [*EXTRAS["mmlab"], *EXTRAS["faiss-cpu"], *EXTRAS["dev"]]
+
+
+def version() -> str:
+    """The version in ``distill/__init__.py``, read without importing it."""
+    return re.search(r'__version__ = "(.+)"', (ROOT / "distill/__init__.py").read_text())[1]
+
+
+def readme() -> str:
+    path = ROOT / "README.md"
+    return path.read_text() if path.exists() else ""
+
+
+setup(
+    name="distill-transfer",
+    version=version(),
+    description="Distil small vision backbones from big self-supervised teachers and measure their transfer",
+    long_description=readme(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    # the configs lie at the top of the repository and are installed as data of `distill.configs`
+    packages=[*find_packages(include=["distill", "distill.*", "transfer", "transfer.*"]), "distill.configs"],
+    package_dir={"distill.configs": "configs"},
+    package_data={
+        "distill": ["**/*.json", "**/*.css"],
+        "transfer": ["**/*.json", "**/*.txt"],
+        "distill.configs": ["**/*.py"],
+    },
+    install_requires=REQUIRED,
+    extras_require=EXTRAS,
+)

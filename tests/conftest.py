@@ -1,0 +1,66 @@
+"""Small real files that many tests read."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture(scope="session")
+def image_folder(tmp_path_factory) -> Path:
+    """24 random images of several sizes and formats, nested, without labels."""
+    root = tmp_path_factory.mktemp("images")
+    random = np.random.default_rng(0)
+    for number in range(24):
+        height, width = random.integers(36, 60, 2)
+        pixels = random.integers(0, 256, (height // 4, width // 4, 3), dtype=np.uint8)
+        path = (
+            root
+            / f"day{number % 3}"
+            / ("deep" if number % 2 else "")
+            / f"{number:02d}.{('png', 'jpg')[number % 2]}"
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).resize((int(width), int(height))).save(path)
+    return root
+
+
+@pytest.fixture(scope="session")
+def teacher_file(tmp_path_factory) -> Path:
+    """A randomly initialised ResNet-18 in MoCo-v2's checkpoint layout, head included."""
+    import torch
+
+    from distill.backbones import create_backbone
+    from distill.heads import mlp
+
+    torch.manual_seed(7)
+    state = {f"module.encoder_q.{k}": v for k, v in create_backbone("resnet18").state_dict().items()}
+    state |= {f"module.encoder_q.fc.{k}": v for k, v in mlp(512, 512, 128).state_dict().items()}
+    state |= {"module.encoder_k.conv1.weight": torch.zeros(1), "module.queue": torch.zeros(128, 4)}
+    path = tmp_path_factory.mktemp("teacher") / "moco.pth.tar"
+    torch.save({"arch": "resnet18", "epoch": 1, "state_dict": state}, path)
+    return path
+
+
+@pytest.fixture
+def run_tool():
+    """Runs ``python tools/NAME.py ARGS`` as a user would; returns the finished process with its text."""
+
+    def run(name: str, *args, timeout: int = 300, **env) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, str(ROOT / "tools" / name), *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=ROOT,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+        )
+
+    return run

@@ -1,0 +1,129 @@
+import random
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional as F
+
+from distill.backbones import Backbone
+from distill.errors import UserError
+from distill.evaluation import Extraction, evaluation_mode, extract, list_labelled
+
+SMALL = dict(image_size=32, batch_size=8, workers=0)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    torch.manual_seed(0)
+    return Backbone("test_resnet")
+
+
+def test_features_are_those_of_the_network_image_by_image(image_folder, backbone):
+    """Batches, workers and order change nothing; 40x32 pixels at resize 32 lose only rows."""
+    folder = list_labelled(image_folder("train", size=(40, 32)))
+    found = extract(backbone, folder, Extraction(resize=32, **SMALL))
+    assert found.x.shape == (12, backbone.width) and found.x.dtype == torch.float32
+    assert found.y.tolist() == [0] * 6 + [1] * 6 and found.classes == ("cat", "dog")
+    with evaluation_mode(backbone), torch.no_grad():
+        for number, file in enumerate(folder.files):
+            pixels = np.asarray(Image.open(folder.root / file))[4:36]
+            image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+            torch.testing.assert_close(found.x[number], backbone(image)[0], rtol=1e-4, atol=1e-4)
+    in_workers = extract(backbone, folder, Extraction(resize=32, image_size=32, batch_size=4, workers=2))
+    assert torch.equal(found.x, in_workers.x)
+
+
+def test_default_resize_is_the_256_to_224_rule():
+    assert Extraction().shorter_side == 256
+    assert Extraction(image_size=64).shorter_side == 73
+    image = Image.fromarray(np.arange(64 * 96 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 96, 3))
+    assert Extraction(image_size=64).prepare(image).shape == (3, 64, 64)
+    untouched = Extraction(image_size=64, resize=64).prepare(image)
+    assert torch.equal(untouched, torch.from_numpy(np.asarray(image)[:, 16:80].copy()).permute(2, 0, 1))
+
+
+def test_network_and_random_state_stay_as_they_were(image_folder, backbone):
+    """Frozen batch norms stay frozen, the others in training mode; no statistic moves."""
+    folder = list_labelled(image_folder("train"))
+    backbone.train()
+    backbone.net.bn1.eval()
+    modes = [part.training for part in backbone.modules()]
+    state = {name: value.clone() for name, value in backbone.state_dict().items()}
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
+    for workers in (0, 1):
+        extract(backbone, folder, Extraction(image_size=32, batch_size=4, workers=workers))
+    assert [part.training for part in backbone.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in backbone.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), before[0])
+    assert (np.random.get_state()[1] == before[1]).all() and random.getstate() == before[2]
+
+
+def test_mode_returns_after_an_error(backbone):
+    backbone.train()
+    with pytest.raises(RuntimeError, match="on purpose"), evaluation_mode(backbone):
+        assert not backbone.net.training
+        raise RuntimeError("on purpose")
+    assert backbone.net.training
+
+
+def test_a_corrupt_image_is_skipped_and_named(image_folder, backbone):
+    """1 of 100 is within 1 %: the other features keep their order and labels."""
+    root = image_folder("train", images=50, size=(32, 32))
+    whole = extract(backbone, list_labelled(root), Extraction(**SMALL))
+    torn = root / "cat" / "3.png"
+    torn.write_bytes(torn.read_bytes()[:100])
+    found = extract(backbone, list_labelled(root), Extraction(**SMALL))
+    assert found.unreadable == (str(torn),)
+    position = list_labelled(root).files.index("cat/3.png")
+    keep = torch.arange(100) != position
+    assert torch.equal(found.y, whole.y[keep])
+    torch.testing.assert_close(found.x, whole.x[keep], rtol=1e-4, atol=1e-4)
+
+
+def test_more_than_one_percent_corrupt_is_an_error(image_folder, backbone):
+    root = image_folder("train")
+    (root / "dog" / "2.png").write_text("not an image")
+    with pytest.raises(UserError, match=r"1 of 12 images could not be read.*dog/2\.png"):
+        extract(backbone, list_labelled(root), Extraction(**SMALL))
+
+
+def test_features_that_are_no_numbers_are_an_error(image_folder, backbone):
+    broken = Backbone("test_resnet")
+    broken.load_state_dict(backbone.state_dict())
+    torch.nn.init.constant_(broken.net.layer4[0].conv1.weight, float("nan"))
+    with pytest.raises(UserError, match="test_resnet: NaN or infinite features for 12 of the 12"):
+        extract(broken, list_labelled(image_folder("train")), Extraction(**SMALL))
+
+
+def test_an_image_size_that_the_network_does_not_take_is_one_line(image_folder):
+    vit = Backbone("vit_tiny_patch16_224")
+    folder = list_labelled(image_folder("train"))
+    with pytest.raises(
+        UserError, match="vit_tiny_patch16_224 fails on a batch of 8 images of 32 px"
+    ) as error:
+        extract(vit, folder, Extraction(**SMALL))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(image_size=64, resize=32), "resize is 32; valid: image_size"),
+        (dict(interpolation="cubic"), "valid: bilinear, bicubic"),
+        (dict(batch_size=0), "batch_size"),
+    ],
+)
+def test_bad_settings_are_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        Extraction(**settings)
+
+
+def test_greyscale_palette_and_alpha_become_rgb(tmp_path, backbone):
+    (tmp_path / "a").mkdir()
+    pixels = np.full((32, 32), 200, np.uint8)
+    for mode in ("L", "P", "RGBA", "CMYK"):
+        Image.fromarray(pixels).convert(mode).save(tmp_path / "a" / f"{mode}.tif")
+    found = extract(backbone, list_labelled(tmp_path), Extraction(resize=32, **SMALL))
+    assert len(found.x) == 4
+    assert F.cosine_similarity(found.x[1:], found.x[:1]).min() > 0.99

@@ -1,0 +1,89 @@
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+
+from distill.backbones import Backbone
+from distill.errors import UserError
+from distill.evaluation import (
+    EVALUATORS_OF_TASKS,
+    KNN,
+    Extraction,
+    Linear,
+    Result,
+    evaluate,
+    format_table,
+    list_labelled,
+)  # fmt: skip
+from distill.registry import EVALUATORS
+
+SMALL = Extraction(image_size=32, batch_size=8, workers=0)
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    torch.manual_seed(0)
+    return Backbone("test_resnet")
+
+
+def test_one_extraction_feeds_all_evaluators(image_folder, backbone):
+    """An evaluator is any dataclass with ``task`` and ``run``."""
+    seen = []
+
+    @dataclass(frozen=True)
+    class Spy:
+        scale: float = 2.0
+        task: ClassVar[str] = "spy"
+
+        def run(self, train, val):
+            seen.append((train, val))
+            return {"value": self.scale}
+
+    train, val = (list_labelled(image_folder(part)) for part in ("train", "val"))
+    lines = []
+    first, second = evaluate(backbone, train, val, [Spy(), Spy(3.0)], SMALL, lines.append)
+    assert seen[0] == seen[1]
+    assert (first.metrics, second.metrics) == ({"value": 2.0}, {"value": 3.0})
+    assert second.settings["spy"] == {"scale": 3.0}
+    assert second.settings["image_size"] == 32 and second.settings["resize"] == 37
+    assert second.settings["val"] == {"folder": str(val.root), "images": 12, "unreadable": 0}
+    assert len(lines) == 2 and "train: 12 images, 2 classes" in lines[0]
+
+
+def test_colours_are_told_apart_even_by_a_random_network(image_folder, backbone):
+    train, val = (list_labelled(image_folder(part, seed=seed)) for seed, part in enumerate(("train", "val")))
+    found = {
+        result.task: result.metrics for result in evaluate(backbone, train, val, [KNN(), Linear()], SMALL)
+    }
+    assert found == {"knn": {"1nn": 100.0, "20nn": 100.0}, "linear": {"top1": 100.0}}
+
+
+def test_different_classes_are_refused_before_any_work(image_folder, backbone):
+    train = list_labelled(image_folder("train", classes=("a", "b")))
+    val = list_labelled(image_folder("val", classes=("a", "c")))
+    with pytest.raises(UserError, match="different classes"):
+        next(evaluate(backbone, train, val, [KNN()], SMALL))
+
+
+def test_corrupt_images_are_told(image_folder, backbone):
+    train = image_folder("train", images=50, size=(32, 32))
+    (train / "dog" / "7.png").write_text("")
+    folder = list_labelled(train)
+    lines = []
+    (result,) = evaluate(backbone, folder, folder, [KNN()], SMALL, lines.append)
+    assert f"skipped, could not be read: {train / 'dog' / '7.png'}" in lines
+    assert result.settings["train"] == {"folder": str(train), "images": 99, "unreadable": 1}
+
+
+def test_table_is_aligned():
+    results = [
+        Result("knn", {"1nn": 9.04, "20nn": 100.0}, {}, 1.0),
+        Result("linear", {"top1": 50.0}, {}, 1.0),
+    ]
+    assert format_table(results) == ["knn     1nn   9.0  20nn 100.0", "linear  top1  50.0"]
+
+
+def test_every_protocol_is_registered_under_its_class_name():
+    assert set(EVALUATORS_OF_TASKS) == {"knn", "linear", "cluster_alignment", "retrieval"}
+    assert all(EVALUATORS.get(kind.__name__) is kind for kind in EVALUATORS_OF_TASKS.values())

@@ -1,0 +1,186 @@
+"""Conversion: verified in every framework that is installed, whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill.backbones import create_backbone
+from distill.checkpoint import save_student
+from distill.errors import UserError
+from transfer import verify
+from transfer.convert import convert
+from transfer.policy import Policy
+
+MEAN, STD = (0.48, 0.45, 0.40), (0.228, 0.224, 0.225)  # near ImageNet's: the fragment must carry these
+ARCHITECTURES = (
+    "resnet18", "resnet50", "resnet50d", "resnext50_32x4d", "regnety_006", "regnetx_002", "mobilenetv2_100",
+    "mobilenetv3_large_100", "mobilenetv3_small_100", "efficientnet_b0", "efficientnet_lite0", "mnasnet_100",
+    "semnasnet_100", "fbnetc_100", "hardcorenas_a", "ghostnet_100", "repvgg_a0", "densenet121",
+    "convnext_atto", "tinynet_e", "alexnet_compress",
+)  # fmt: skip
+IN_PYTHON = ("timm", "torchvision")
+
+
+def installed(target: str) -> None:
+    if target not in IN_PYTHON:
+        name = verify.MODULES[target][0]
+        pytest.importorskip(target, reason=f"{name} is not installed: its conversion cannot be verified")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """Writes a student of an architecture, its norms as if trained (at birth many have weight 0)."""
+    folder = tmp_path_factory.mktemp("students")
+
+    def write(arch: str) -> Path:
+        path = folder / f"{arch}.pth"
+        if not path.exists():
+            net = create_backbone(arch)
+            generator = torch.Generator().manual_seed(1)
+            for value in [*net.parameters(), *net.buffers()]:
+                if value.dim() == 1 and value.is_floating_point():
+                    value.detach().copy_(torch.rand(value.shape, generator=generator) * 0.2 + 0.5)
+            save_student(path, net, arch, MEAN, STD, 64)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("target", ["detectron2", "mmdet", "mmseg"])
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_maps_are_timms(target, arch, checkpoint, tmp_path):
+    """The written fragment, loaded by its framework, gives timm's pixels and maps."""
+    installed(target)
+    done = convert(checkpoint(arch), target, tmp_path)
+    verdicts = [line for line in done.lines if line.startswith("verified")]
+    both = target == "detectron2" and arch != "alexnet_compress"  # C4 and FPN
+    assert len(verdicts) == 1 + both
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in done.files)
+    assert any("cut off the end" in line for line in done.lines)
+
+
+@pytest.mark.parametrize("target", ["detectron2", "mmdet", "mmseg"])
+@pytest.mark.parametrize(("arch", "c4"), [("resnet18", False), ("resnet50", True), ("resnext50_32x4d", True)])
+def test_the_frameworks_own_resnet_loads_it(target, arch, c4, checkpoint, tmp_path):
+    """No adapter: Detectron2's C4 box head is made of bottlenecks, so a ResNet-18 has an FPN config alone."""
+    installed(target)
+    done = convert(checkpoint(arch), target, tmp_path, native=True)
+    texts = [path.read_text() for path in done.files[1:]]
+    assert len(texts) == 1 + (c4 and target == "detectron2")
+    assert not any("transfer.adapters" in text for text in texts)
+    assert all(" 0.0e+00" in line for line in done.lines if line.startswith("verified"))
+
+
+@pytest.mark.parametrize(
+    ("target", "arch"), [("timm", "mobilenetv3_large_100"), ("torchvision", "resnext50_32x4d")]
+)
+def test_plain_python_targets(target, arch, checkpoint, tmp_path):
+    done = convert(checkpoint(arch), target, tmp_path)
+    assert sum(line.startswith("verified") for line in done.lines) == 1
+
+
+def test_mmdet_config_builds_its_detector(checkpoint, tmp_path):
+    """The fragment is a base like any other; its Mask R-CNN has the checkpoint's weights, and keeps them."""
+    installed("mmdet")
+    from mmdet.registry import MODELS
+    from mmengine.config import Config
+
+    path = checkpoint("mobilenetv3_small_100")
+    done = convert(path, "mmdet", tmp_path)
+    whole = tmp_path / "whole.py"
+    whole.write_text(f'_base_ = ["{done.files[-1].name}", "mmdet::_base_/schedules/schedule_1x.py"]\n')
+    model = MODELS.build(Config.fromfile(whole).model)
+    model.init_weights()  # as the runner does: it must not touch the loaded backbone
+    state = torch.load(path, weights_only=True)["backbone"]
+    assert all(torch.equal(value, state[key]) for key, value in model.backbone.state_dict().items())
+    levels = model.eval().extract_feat(torch.rand(1, 3, 64, 64))
+    assert [level.shape[-1] for level in levels] == [16, 8, 4, 2, 1]
+
+
+@pytest.mark.parametrize(("stages", "size"), [(("res2", "res3", "res4", "res5"), 2), (("res4",), 4)])
+def test_mmseg_config_builds_its_segmenter(stages, size, checkpoint, tmp_path):
+    installed("mmseg")
+    from mmengine.config import Config
+    from mmseg.registry import MODELS
+
+    convert(checkpoint("resnet18"), "mmseg", tmp_path, stages=stages)
+    model = MODELS.build(Config.fromfile(tmp_path / "resnet18_mmseg.py").model).eval()
+    assert model.with_auxiliary_head == (len(stages) > 1)
+    assert model(torch.rand(1, 3, 64, 64)).shape == (1, 19, size, size)
+
+
+def test_fragments_carry_pixels_norm_and_freezing(checkpoint, tmp_path):
+    import yaml
+
+    policy = Policy(frozen=("stem", "res2"), norm="BN", norm_eval=True, mean=MEAN, std=STD)
+    done = convert(checkpoint("resnet18"), "detectron2", tmp_path, policy=policy, verified=False)
+    config = yaml.safe_load(done.files[-1].read_text())
+    assert config["INPUT"]["FORMAT"] == "RGB"
+    assert config["MODEL"]["PIXEL_MEAN"] == [122.4, 114.75, 102.0]
+    assert config["MODEL"]["PIXEL_STD"] == [58.14, 57.12, 57.375]
+    assert config["MODEL"]["BACKBONE"]["FREEZE_AT"] == 2
+    assert config["MODEL"]["DISTILLED"]["NORM"] == "BN" and config["MODEL"]["DISTILLED"]["NORM_EVAL"]
+
+
+@pytest.mark.parametrize("case", ["blur", "pixels"])
+def test_maps_that_differ_leave_nothing(case, checkpoint, tmp_path):
+    """A ResNet with blur pooling has a plain one's keys, and other maps; wrong pixels are found as well."""
+    installed("mmdet")
+    wrong = Policy(mean=MEAN[::-1], std=STD)
+    arch, policy = ("resnetblur18", None) if case == "blur" else ("resnet18", wrong)
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(UserError, match="does not give timm's maps, .*nothing was written"):
+        convert(checkpoint(arch), "mmdet", out, native=case == "blur", policy=policy)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arch", "target", "options", "said"),
+    [
+        ("resnet18", "onnx", {}, "unknown target 'onnx'.*valid: detectron2, mmdet, mmseg, timm, torchvision"),
+        ("mobilenetv3_small_100", "torchvision", {}, "no network with the keys of mobile.*valid: "),
+        ("mobilenetv3_small_100", "mmdet", {"native": True}, "not a plain ResNet .*without --native"),
+        ("alexnet_compress", "timm", {}, "timm has no alexnet_compress"),
+        ("resnet18", "timm", {"native": True}, "--native is for detectron2, mmdet and mmseg"),
+        ("wide_resnet50_2", "mmdet", {"native": True}, "no ResNet with wide bottlenecks"),
+        ("resnet18", "mmdet", {"stages": ("res1",)}, "unknown stage 'res1'"),
+        ("resnet18", "mmdet", {"arch": "resnet50"}, "holds a resnet18, not a resnet50"),
+    ],
+)
+def test_wrong_requests_are_one_line_and_write_nothing(arch, target, options, said, checkpoint, tmp_path):
+    with pytest.raises(UserError, match=said) as caught:
+        convert(checkpoint(arch), target, tmp_path / "out", verified=False, **options)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command(checkpoint, tmp_path, run_tool):
+    path = checkpoint("mobilenetv3_small_100")
+    done = run_tool("convert_backbone.py", path, "--to", "timm", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "res4: stride 16, 48 channels: blocks.2, blocks.3" in done.stdout
+    assert "cut off the end: conv_head" in done.stdout
+    assert "verified mobilenetv3_small_100_timm.py in timm" in done.stdout
+    assert (tmp_path / "mobilenetv3_small_100_timm.safetensors").exists()
+
+    failed = run_tool("convert_backbone.py", tmp_path / "none.pth", "--to", "timm")
+    assert failed.returncode == 2
+    assert failed.stderr == f"error: no such checkpoint file: {tmp_path}/none.pth\n"
+
+
+def test_without_the_framework_it_says_so_and_no_verify_writes(checkpoint, tmp_path, run_tool):
+    broken = tmp_path / "path" / "mmseg"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('no mmseg on this machine')")
+    asked = ("convert_backbone.py", checkpoint("resnet18"), "--to", "mmseg", "--out", tmp_path / "out")
+    refused = run_tool(*asked, PYTHONPATH=str(broken.parent))
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: MMSegmentation does not import here (no mm")
+    assert "--no-verify" in refused.stderr and refused.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+    written = run_tool(*asked, "--no-verify", PYTHONPATH=str(broken.parent))
+    assert written.returncode == 0, written.stderr
+    assert "not verified (--no-verify)" in written.stdout
+    assert (tmp_path / "out" / "resnet18_mmseg.pth").exists()

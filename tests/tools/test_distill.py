@@ -1,0 +1,222 @@
+"""tools/distill.py as a person meets it: what it writes, and what it says to a mistake."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill import pretrain
+from distill.checkpoint import read_weights
+from distill.engine.recipe import recipe
+from distill.errors import UserError
+
+QUICK = dict(student="mobilenetv3_small_050", epochs=1, batch_size=8, image_size=32, workers=0)
+
+
+@pytest.fixture(scope="module")
+def run(image_folder, teacher_file, tmp_path_factory):
+    """One finished run of one epoch, by the Python call."""
+    said, work_dir = [], tmp_path_factory.mktemp("run")
+    path = pretrain(
+        "compress_1q",
+        str(image_folder),
+        teacher=str(teacher_file),
+        work_dir=str(work_dir),
+        say=said.append,
+        **QUICK,
+    )
+    return path, work_dir, said
+
+
+def test_writes_student_config_manifest_and_curves(run, image_folder):
+    path, work_dir, said = run
+    weights = read_weights(path)
+    assert (weights.arch, weights.source, weights.meta["method"]) == (
+        "mobilenetv3_small_050",
+        "distill",
+        "CompRess",
+    )
+    manifest = json.loads((work_dir / "manifest.json").read_text())
+    assert manifest["data"]["images"] == 24
+    assert {"torch", "timm", "mmengine"} <= manifest["versions"].keys()
+    assert manifest["seed"] == 0
+    assert (work_dir / "config.py").is_file()
+    assert list(work_dir.glob("*/vis_data/scalars.json")), "loss curve"
+    assert list(work_dir.glob("*/vis_data/events*")), "TensorBoard"
+    text = "\n".join(said)
+    assert "lr 0.01 -> 0.0003125: linear rule, 8/256" in text
+    assert "all 120 tensors matched" in text
+    assert "queue 128000 -> 24" in text
+
+
+def test_the_resolved_config_repeats_the_run(run, run_tool, tmp_path):
+    """``config.py`` beside a run is a config file: the same command line gives the same student."""
+    path, work_dir, _ = run
+    again = run_tool("distill.py", work_dir / "config.py", "--work-dir", tmp_path)
+    assert again.returncode == 0, again.stderr
+    first, second = read_weights(path), read_weights(tmp_path / "last.pth")
+    assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
+
+
+def test_a_second_run_does_not_overwrite_the_first(run, image_folder, teacher_file):
+    _, work_dir, _ = run
+    with pytest.raises(UserError, match="holds a run already.*--resume goes on"):
+        pretrain("compress_1q", str(image_folder), teacher=str(teacher_file), work_dir=str(work_dir), **QUICK)
+
+
+def test_number_of_workers_changes_nothing(run, image_folder, teacher_file, tmp_path):
+    path, *_ = run
+    more = {**QUICK, "workers": 2}
+    other = pretrain(
+        "compress_1q",
+        str(image_folder),
+        teacher=str(teacher_file),
+        work_dir=str(tmp_path),
+        say=lambda _: None,
+        **more,
+    )
+    first, second = read_weights(path), read_weights(other)
+    assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
+
+
+def test_a_state_of_another_model_is_refused_on_resume(run, image_folder, teacher_file, tmp_path):
+    _, work_dir, _ = run
+    with pytest.raises(UserError, match="not a training state of this config"):
+        pretrain(
+            "compress_1q", str(image_folder), teacher=str(teacher_file), work_dir=str(tmp_path),
+            say=lambda _: None, resume=str(work_dir / "epoch_1.pth"),
+            **{**QUICK, "student": "mobilenetv3_small_075"},
+        )  # fmt: skip
+
+
+MISTAKES = {
+    "no such image folder: /no/where": dict(data="/no/where"),
+    "unknown method 'comprss_1q'; did you mean 'compress_1q'": dict(method="comprss_1q"),
+    "did you mean 'mobilenetv3_small_050'": dict(student="mobilenetv3_small_O50"),
+    "no such checkpoint file: teacher.pth": dict(teacher="teacher.pth"),
+    "compress_1q needs a teacher": dict(teacher=None),
+    "simclr takes no teacher": dict(method="simclr"),
+    "config key 'optim_wrapper.optimizer.rate'": dict(cfg_options={"optim_wrapper.optimizer.rate": 1}),
+    "config key 'model.temprature'; did you mean 'model.temperature'": dict(
+        cfg_options={"model.temprature": 1}
+    ),
+    "config key 'model.teacher.wieghts'; did you mean": dict(cfg_options={"model.teacher.wieghts": "x"}),
+    "unknown config key 'modle'; did you mean 'model'": dict(cfg_options={"modle.x": 1}),
+    "unknown model.type 'CompRes'; did you mean 'CompRess'": dict(cfg_options={"model.type": "CompRes"}),
+    "model.queues is 3; valid: 1, 2": dict(cfg_options={"model.queues": 3}),
+    "teacher.output is 'neck'": dict(cfg_options={"model.teacher.output": "neck"}),
+    "milestones: 5 is not before the last epoch": dict(
+        cfg_options={"param_scheduler": [dict(type="MultiStepLR", milestones=[5])]}
+    ),
+    "--amp needs a CUDA GPU": dict(amp=True),
+    "launcher 'mpi'; valid: none, pytorch, slurm": dict(launcher="mpi"),
+    "no teacher cache in": dict(teacher_cache="/no/cache"),
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistakes_are_named_in_one_line(message, image_folder, teacher_file, tmp_path):
+    if "--amp" in message and torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    call = (
+        dict(method="compress_1q", data=str(image_folder), teacher=str(teacher_file), **QUICK)
+        | MISTAKES[message]
+    )
+    with pytest.raises(UserError) as error:
+        pretrain(work_dir=str(tmp_path / "run"), say=lambda _: None, **call)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_the_tool_shows_the_line_without_a_traceback(run_tool, image_folder, tmp_path):
+    failed = run_tool("distill.py", tmp_path / "missing.py")
+    assert failed.returncode == 2
+    assert failed.stderr.strip() == f"error: no such config file: {tmp_path / 'missing.py'}"
+    shown = run_tool("distill.py", tmp_path / "missing.py", "--traceback")
+    assert "Traceback" in shown.stderr
+    (tmp_path / "broken.py").write_text("model = dict(\n")
+    failed = run_tool("distill.py", tmp_path / "broken.py")
+    assert failed.returncode == 2
+    assert "broken.py" in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_a_corrupt_image_is_skipped_counted_and_reported_and_many_end_the_run(
+    run_tool, image_folder, teacher_file, tmp_path
+):
+    root = tmp_path / "images"
+    for copy in range(5):  # 120 images: one is below 1 %, two are above
+        shutil.copytree(image_folder, root / str(copy))
+    victims = sorted(root.rglob("*.png"))[:2]
+    victims[0].write_bytes(b"not an image")
+    arguments = ["--method", "simclr", "--data", root, "--student", "mobilenetv3_small_050", "--epochs", "1",
+                 "--batch-size", "40", "--image-size", "32", "--workers", "0"]  # fmt: skip
+    fine = run_tool("distill.py", *arguments, "--work-dir", tmp_path / "fine")
+    assert fine.returncode == 0, fine.stderr
+    said = fine.stdout + fine.stderr
+    assert f"skipped, could not be read: {victims[0]}" in said
+    assert "1 images could not be read" in said
+    victims[1].write_bytes(b"")
+    ended = run_tool("distill.py", *arguments, "--work-dir", tmp_path / "ended")
+    assert ended.returncode == 2
+    assert "2 of 120 images could not be read, more than 1 %" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def full_disk(path: Path) -> bool:
+    """Mounts a small file system; False where that is not allowed."""
+    path.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(path)]
+    return (
+        os.geteuid() == 0
+        and shutil.which("mount")
+        and subprocess.run(mount, capture_output=True).returncode == 0
+    )
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(run_tool, image_folder, tmp_path):
+    disk = tmp_path / "disk"
+    if not full_disk(disk):
+        pytest.skip("mounting a small file system needs root")
+    try:
+        failed = run_tool(
+            "distill.py", "--method", "simclr", "--data", image_folder, "--student", "mobilenetv3_small_050",
+            "--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "0", "--work-dir", disk,
+        )  # fmt: skip
+        left = sorted(path.name for path in disk.rglob("*.p*") if path.suffix in (".pth", ".part"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert failed.returncode == 2
+    assert failed.stderr.strip().splitlines()[-1].startswith("error: No space left on device")
+    assert "Traceback" not in failed.stderr
+    assert left == []
+
+
+def test_help_is_quick(run_tool):
+    run_tool("distill.py", "--help")  # compiles the bytecode
+    started = time.perf_counter()
+    shown = run_tool("distill.py", "--help")
+    assert shown.returncode == 0 and "--cfg-options" in shown.stdout
+    assert time.perf_counter() - started < 1.5
+
+
+def test_fewer_epochs_shorten_every_schedule_in_proportion(image_folder):
+    config, notes = recipe("compress_1q", str(image_folder), "resnet18", "teacher.pth", epochs=13)
+    assert config.param_scheduler[0]["milestones"] == [9, 12]
+    config, _ = recipe("seed", str(image_folder), "resnet18", "teacher.pth", epochs=40)
+    warmup, cosine = config.param_scheduler
+    assert (warmup["begin"], warmup["end"], cosine["begin"], cosine["end"], cosine["T_max"]) == (
+        0,
+        1,
+        1,
+        40,
+        39,
+    )
+    config, notes = recipe("compress_1q", str(image_folder), "resnet18", "teacher.pth")
+    assert config.param_scheduler[0]["milestones"] == [90, 120]
+    assert notes == ["queue 128000 -> 24: as long as the data set"]

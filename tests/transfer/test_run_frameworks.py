@@ -1,0 +1,79 @@
+"""Each benchmark once for real, on the CPU: a few steps on tiny pictures, killed and resumed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from distill import results
+from distill.data.demo import write_demo
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = {
+    "voc07_det": "detectron2",
+    "coco_lowshot_1k": "mmdet",
+    "voc12_seg": "mmseg",
+    "cityscapes_seg": "mmseg",
+}
+METRICS = {
+    "voc07_det": {"AP", "AP50", "AP75", "AP_area", "AP50_area", "AP75_area"},
+    "coco_lowshot_1k": {f"{kind}_{name}" for kind in ("bbox", "segm") for name in ("AP", "AP50", "AP75")},
+    "voc12_seg": {"mIoU", "aAcc", "mAcc"},
+    "cityscapes_seg": {"mIoU", "aAcc", "mAcc"},
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(30, 2))
+
+
+def command(benchmark, demo, work_dir, *options):
+    module = MODULES[benchmark]
+    pytest.importorskip(module, reason=f"{module} is not installed: see docs/transfer.md")
+    split = ("--split-size", "2") if benchmark.startswith("coco") else ()
+    given = ("--smoke", "--init", "random", "--gpus", "0", "--image-size", "64", "--batch-size", "2")
+    return [
+        *(sys.executable, "-m", "transfer.run", benchmark, "regnetx_002", *given, *split),
+        *("--data-root", str(demo), "--work-dir", str(work_dir), *options),
+    ]
+
+
+def run(*arguments):
+    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("benchmark", ["cityscapes_seg"])
+def test_a_run_ends_in_a_row(benchmark, demo, tmp_path):
+    said = run(benchmark, demo, tmp_path, "--max-steps", "3")
+    assert "--max-steps 3" in said and "schedule, final: batch 2" in said
+    (row,) = results.read(tmp_path / "results.jsonl")
+    assert (row["task"], row["init"], row["backbone"], row["seed"]) == (benchmark, "random", "regnetx_002", 0)
+    assert set(row["metrics"]) == METRICS[benchmark]
+    assert all(0 <= value <= 100 for value in row["metrics"].values())
+
+
+@pytest.mark.parametrize("benchmark", ["voc07_det", "coco_lowshot_1k", "voc12_seg"])
+def test_a_killed_run_continues_from_its_checkpoint(benchmark, demo, tmp_path):
+    options = (benchmark, demo, tmp_path, "--max-steps", "30")
+    first = subprocess.Popen(command(*options), cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    folder = tmp_path / benchmark / "random-regnetx_002/seed_0"
+    deadline = time.monotonic() + 400
+    while not (folder / "last_checkpoint").exists():
+        assert first.poll() is None and time.monotonic() < deadline, "ended before its first checkpoint"
+        time.sleep(0.05)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.wait()
+    assert not (tmp_path / "results.jsonl").exists()
+    said = run(*options)
+    assert "continuing from" in said
+    (row,) = results.read(tmp_path / "results.jsonl")
+    assert row["settings"]["resumed_from"] == 25
+    assert set(row["metrics"]) == METRICS[benchmark]
+    assert "seed 0: skipped" in run(*options)

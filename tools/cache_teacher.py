@@ -1,0 +1,73 @@
+#!/usr/bin/env python
+"""Writes a teacher's embeddings of every image once, for distillation without running the teacher.
+
+  python tools/cache_teacher.py --data DIR --teacher NAME_OR_FILE --out CACHE_DIR
+
+An interrupted run goes on where it stopped. Use the cache with tools/distill.py --teacher-cache CACHE_DIR.
+"""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from distill.errors import run_cli  # noqa: E402
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of training images")
+    parser.add_argument("--teacher", required=True, metavar="NAME_OR_FILE")
+    parser.add_argument("--arch", help="the teacher's architecture, where its file does not tell")
+    parser.add_argument("--output", choices=["backbone", "head", "auto"], default="backbone",
+                        help="which embeddings: pooled features, those of the projection head, or the head's "
+                        "if there is one (default: backbone; SEED uses auto)")  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder of the cache")
+    parser.add_argument("--image-size", type=int, default=224)
+    parser.add_argument(
+        "--resize", type=int, help="shorter side before the centre crop (default: size * 256 / 224)"
+    )
+    parser.add_argument("--dtype", choices=["float16", "float32"], default="float16")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    import torch
+
+    from distill.backbones import Teacher
+    from distill.data.cache import write_cache
+
+    teacher = Teacher(args.teacher, args.arch, args.output)
+    print("\n".join(teacher.describe()))
+    teacher.to("cuda" if torch.cuda.is_available() else "cpu")
+    view = {"type": "CentreCrop", "size": args.image_size}
+    if args.resize:
+        view["resize"] = args.resize
+    started, shown = time.time(), 0.0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal shown
+        if done == total or time.time() - shown > 10:
+            shown = time.time()
+            print(f"  {done} of {total} images, {time.time() - started:.0f} s", flush=True)
+
+    written = write_cache(
+        args.out, teacher, args.data, view, args.dtype, args.batch_size, args.workers, progress
+    )
+    print(
+        f"{written} rows written, cache complete: {args.out}"
+        if written
+        else f"nothing to do: {args.out} is complete"
+    )
+
+
+if __name__ == "__main__":
+    run_cli(main)

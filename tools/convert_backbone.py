@@ -1,0 +1,49 @@
+#!/usr/bin/env python
+"""Writes a checkpoint's backbone for another framework, with a config that uses it, and verifies both.
+
+  python tools/convert_backbone.py work_dirs/run/last.pth --to detectron2
+
+The same images go through the timm network and through the framework's, and every stage must give the same
+map to 1e-4; otherwise nothing is written. See docs/conversion.md.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from distill.errors import run_cli  # noqa: E402
+
+TARGETS = ("detectron2", "mmdet", "mmseg", "timm", "torchvision")
+STAGES = ("res2", "res3", "res4", "res5")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("checkpoint", metavar="CKPT", help="a checkpoint of any known format, or a timm name")
+    parser.add_argument("--to", required=True, choices=TARGETS, help="the framework")
+    parser.add_argument("--out", metavar="DIR", help="folder to write to (default: converted/ beside CKPT)")
+    parser.add_argument("--arch", help="the architecture, where the checkpoint does not tell")
+    parser.add_argument("--native", action="store_true", help="for the framework's own ResNet (no adapter)")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, metavar="STAGE",
+                        help=f"maps that the config uses (default: {' '.join(STAGES)})")  # fmt: skip
+    parser.add_argument("--no-verify", action="store_true", help="where the framework is not installed")
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    from transfer.convert import convert
+
+    done = convert(
+        args.checkpoint, args.to, args.out, args.arch, args.native, args.stages, verified=not args.no_verify
+    )
+    print("\n".join(done.lines))
+
+
+if __name__ == "__main__":
+    run_cli(main)

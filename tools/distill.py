@@ -1,0 +1,94 @@
+#!/usr/bin/env python
+r"""Trains a student.
+
+  python tools/distill.py CONFIG
+  python tools/distill.py --method compress_1q --data DIR --teacher NAME_OR_FILE \
+      --student mobilenetv3_large_100
+
+Training data is any folder of images, however nested; labels are not needed. Several GPUs:
+  torchrun --nproc-per-node 8 tools/distill.py CONFIG --launcher pytorch
+"""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from distill.errors import UserError, run_cli  # noqa: E402
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("config", nargs="?", help="config file; or leave it away and name a --method")
+    quick = parser.add_argument_group("without a config file: a method's published settings")
+    quick.add_argument("--method", help="compress_1q, compress_2q, seed, simclr")
+    quick.add_argument("--data", metavar="DIR", help="folder of training images")
+    quick.add_argument(
+        "--teacher", metavar="NAME_OR_FILE", help="checkpoint file, or a timm name for timm's weights"
+    )
+    quick.add_argument("--student", metavar="NAME", help="any timm name, or alexnet_compress")
+    quick.add_argument("--teacher-cache", metavar="DIR", help="embeddings written by tools/cache_teacher.py")
+    quick.add_argument("--epochs", type=int)
+    quick.add_argument("--batch-size", type=int, help="over all processes; scales the learning rate linearly")
+    quick.add_argument("--image-size", type=int, help="side of the training views in pixels")
+    quick.add_argument(
+        "--lr", type=float, help="learning rate for the whole batch, instead of the scaled one"
+    )
+    quick.add_argument("--workers", type=int, help="data loading processes for each training process")
+    run = parser.add_argument_group("the run")
+    run.add_argument("--work-dir", help="where to write (default: work_dirs/NAME)")
+    run.add_argument(
+        "--resume", nargs="?", const=True, default=False, metavar="PATH",
+        help="go on from the newest training state in the work dir, or from PATH",
+    )  # fmt: skip
+    run.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
+    run.add_argument("--seed", type=int)
+    run.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
+    run.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
+        help="changes to the config, e.g. model.temperature=0.007 optim_wrapper.optimizer.lr=0.02",
+    )  # fmt: skip
+    run.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
+    # torchrun's older siblings pass it
+    parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def parse_options(options: list[str]) -> dict:
+    """``["a.b=1", "c=[1,2]"]`` -> ``{"a.b": 1, "c": [1, 2]}``; what is no Python value stays a string."""
+    from ast import literal_eval
+
+    parsed = {}
+    for option in options:
+        key, equals, text = option.partition("=")
+        if not equals or not key:
+            raise UserError(f"--cfg-options {option!r}: write KEY=VALUE")
+        try:
+            parsed[key] = literal_eval(text)
+        except (ValueError, SyntaxError):
+            parsed[key] = text
+    return parsed
+
+
+def main() -> None:
+    args = parse_args()
+    options = parse_options(args.cfg_options)
+    if args.config and not Path(args.config).is_file():  # before seconds of imports
+        raise UserError(f"no such config file: {args.config}")
+    logging.raiseExceptions = False  # a full disk is reported once, by us, not by every log line
+    from distill.engine.pretrain import pretrain
+
+    pretrain(
+        args.method, args.data, args.student, args.teacher,
+        config=args.config, work_dir=args.work_dir, resume=args.resume, seed=args.seed, amp=args.amp,
+        launcher=args.launcher, cfg_options=options, teacher_cache=args.teacher_cache, epochs=args.epochs,
+        batch_size=args.batch_size, image_size=args.image_size, lr=args.lr, workers=args.workers,
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_cli(main)
