@@ -16,6 +16,7 @@ REQUIRED = [
     "pillow",
     "scikit-learn",
     "scipy",
+    "tqdm",
     "matplotlib",
     "psutil",
     "safetensors",

@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +22,40 @@ from distill.atomic import write_text  # noqa: E402
 from distill.errors import UserError, run_cli  # noqa: E402
 
 TEACHER, STUDENT = "resnet18", "resnet10t"
-IMAGE_SIZE = 48
+SIZE = 48
+# Written with {} for the folder of the demo. LARS is made for large batches: a thousand pictures want a
+# small one and Adam; all of it goes into the run's own config.
+TRAIN = f"--data {{out}}/data/imagefolder/train --image-size {SIZE} --workers 1 --resume"
+ADAM = "\"optim_wrapper.optimizer={'_delete_': True, 'type': 'AdamW', 'lr': 0.002, 'weight_decay': 0.01}\""
+EVALUATE = f"--data {{out}}/data/imagefolder --image-size {SIZE} --resize {SIZE} --results {{out}}/results.jsonl"
+TRANSFER = "--smoke --gpus 0 --data-root {out}/data --work-dir {out}/transfer"
+STEPS = {
+    "write the demo data": "python -m distill.data.demo {out}/data",
+    f"train a teacher without labels (SimCLR, {TEACHER})": (
+        f"python tools/distill.py --method simclr --student {TEACHER} {TRAIN} --epochs 14 --batch-size 64 "
+        f"--work-dir {{out}}/teacher --cfg-options {ADAM}"
+    ),
+    f"distil it (CompRess-1q, {STUDENT})": (
+        f"python tools/distill.py --method compress_1q --teacher {{out}}/teacher/last.pth --student {STUDENT} "
+        f"{TRAIN} --epochs 14 --batch-size 64 --lr 0.05 --work-dir {{out}}/student"
+    ),
+    "evaluate the teacher": f"python tools/evaluate.py {{out}}/teacher/last.pth --init-label teacher {EVALUATE}",
+    "evaluate the student": f"python tools/evaluate.py {{out}}/student/last.pth {EVALUATE}",
+    "evaluate a random network": f"python tools/evaluate.py --random --arch {STUDENT} {EVALUATE}",
+    "convert the student for MMDetection and verify it": (
+        "python tools/convert_backbone.py {out}/student/last.pth --to mmdet --out {out}/converted"
+    ),
+    **{
+        f"{benchmark} from {init} weights": (
+            f"bash tools/run_transfer.sh {benchmark} {{out}}/student/last.pth --init {init} {TRANSFER}"
+        )
+        for benchmark in ("coco_lowshot_1k", "voc12_seg")
+        for init in ("distilled", "random")
+    },
+    "write the report": (
+        "python tools/report.py {out}/results.jsonl {out}/transfer/results.jsonl --out {out}/report"
+    ),
+}
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,66 +68,32 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def steps(out: Path) -> list[tuple[str, list[str]]]:
-    """What is done, and the command for it, in order."""
-    python = [sys.executable]
-    data, images = out / "data", out / "data" / "imagefolder"
-    teacher, student = out / "teacher" / "last.pth", out / "student" / "last.pth"
-    results = out / "results.jsonl"
-    # Small data wants small batches and other rates than ImageNet: said here, written to the run's config.
-    train = ["--data", images / "train", "--image-size", IMAGE_SIZE, "--workers", 1]
-    evaluate = ["--data", images, "--image-size", IMAGE_SIZE, "--resize", IMAGE_SIZE, "--results", results]
-    todo = [
-        ("write the demo data", [*python, "-m", "distill.data.demo", data]),
-        (
-            f"train a teacher without labels: SimCLR, {TEACHER}",
-            [*python, "tools/distill.py", "--method", "simclr", "--student", TEACHER, *train, "--epochs", 14,
-             "--batch-size", 64, "--lr", 0.002, "--work-dir", out / "teacher", "--resume", "--cfg-options",
-             "optim_wrapper.optimizer.type=AdamW", "optim_wrapper.optimizer.weight_decay=0.01"],
-        ),
-        (
-            f"distil it: CompRess-1q, {STUDENT}",
-            [*python, "tools/distill.py", "--method", "compress_1q", "--teacher", teacher, "--student", STUDENT,
-             *train, "--epochs", 14, "--batch-size", 64, "--lr", 0.05, "--work-dir", out / "student", "--resume"],
-        ),
-        ("evaluate the teacher", [*python, "tools/evaluate.py", teacher, *evaluate, "--init-label", "teacher"]),
-        ("evaluate the student", [*python, "tools/evaluate.py", student, *evaluate]),
-        ("evaluate a random network", [*python, "tools/evaluate.py", STUDENT, "--random", *evaluate]),
-        (
-            "convert the student for MMDetection, and verify",
-            [*python, "tools/convert_backbone.py", student, "--to", "mmdet", "--out", out / "converted"],
-        ),
-    ]  # fmt: skip
-    benchmarks = ["coco_lowshot_1k", "voc12_seg", *(["voc07_det"] if find_spec("detectron2") else [])]
-    for benchmark in benchmarks:
-        for init in ("distilled", "random"):
-            command = ["bash", "tools/run_transfer.sh", benchmark, student, "--init", init, "--smoke",
-                       "--data-root", data, "--work-dir", out / "transfer", "--gpus", 0]  # fmt: skip
-            todo.append((f"{benchmark} from {init} weights", command))
-    report = [*python, "tools/report.py", results, out / "transfer" / "results.jsonl", "--out", out / "report"]
-    return [(what, [str(word) for word in command]) for what, command in [*todo, ("write the report", report)]]
+def run_step(what: str, command: str, place: str, done: Path) -> None:
+    """Runs one command unless it was done before; raises UserError if it fails."""
+    if done.is_file() and done.read_text() == command:
+        print(f"[{place}] {what}: done before")
+        return
+    print(f"\n[{place}] {what}\n$ {command}", flush=True)
+    # this Python, also for the wrapper scripts, whatever is active in the shell
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    words = [sys.executable if word == "python" else word for word in shlex.split(command)]
+    if subprocess.run(words, env={**os.environ, "PATH": path}).returncode:
+        raise UserError(f"step {place} failed ({what}); mend what it says above and run this again")
+    write_text(done, command)
 
 
 def main() -> None:
     args = parse_args()
+    out = Path(args.out).resolve()
+    out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     os.chdir(ROOT)
-    out = Path(args.out)
     if args.fresh:
         shutil.rmtree(out, ignore_errors=True)
-    todo, started = steps(out), time.time()
-    # the wrapper scripts find the same Python
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for number, (what, command) in enumerate(todo, start=1):
-        done = out / "done" / f"{number:02d}"
-        if done.is_file() and done.read_text() == shlex.join(command):
-            print(f"[{number}/{len(todo)}] {what}: done before")
-            continue
-        print(f"\n[{number}/{len(todo)}] {what}\n$ {shlex.join(['python', *command[1:]] if command[0] == sys.executable else command)}", flush=True)
-        if subprocess.run(command, env=environment).returncode:
-            raise UserError(f"step {number} failed ({what}); mend what it says above and run this again")
-        write_text(done, shlex.join(command))
-    print(f"\nthe whole job took {(time.time() - started) / 60:.1f} minutes")
-    print(f"open {out / 'report' / 'report.html'}")
+    started = time.time()
+    for number, (what, command) in enumerate(STEPS.items(), start=1):
+        command = command.replace("{out}", shlex.quote(str(out)))
+        run_step(what, command, f"{number}/{len(STEPS)}", out / "done" / f"{number:02d}")
+    print(f"\nthe main job took {(time.time() - started) / 60:.1f} minutes; open {out / 'report' / 'report.html'}")
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ class Job:
     std: tuple[float, ...]
     schedule: Schedule
     weight_decay: float
+    optimizer: str
     size: ImageSize
     model: dict
     seed: int

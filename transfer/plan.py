@@ -157,6 +157,7 @@ def make_jobs(
             std=tuple(initial.std),
             schedule=schedule,
             weight_decay=protocol.weight_decay,
+            optimizer=protocol.optimizer,
             size=protocol.size,
             model=protocol.model,
             seed=seed,

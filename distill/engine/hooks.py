@@ -25,6 +25,10 @@ from distill.registry import HOOKS, root
 root.FUNCTIONS.register_module(module=collate_views)
 
 
+# mmengine's remarks to its own developers, and a name that repeats every epoch
+UNHELPFUL = ('"FileClient" will be', '"HardDiskBackend" is', "Exp name:")
+
+
 class AtomicBackend(LocalBackend):
     """mmengine's local files, appearing whole or not at all."""
 
@@ -53,6 +57,7 @@ class QuietStartHook(Hook):
         for handler in screen_handlers(runner.logger):
             handler.setLevel(runner.logger.level)
             handler.setFormatter(logging.Formatter("%(message)s"))
+            handler.addFilter(lambda record: not record.getMessage().startswith(UNHELPFUL))
 
 
 @HOOKS.register_module()

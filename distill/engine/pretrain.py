@@ -33,6 +33,7 @@ def pretrain(
     resume: bool | str = False,
     seed: int | None = None,
     amp: bool = False,
+    evaluate: str | None = None,
     launcher: str = "none",
     cfg_options: dict | None = None,
     say: Callable[[str], None] = print,
@@ -53,6 +54,8 @@ def pretrain(
         resume: go on from the newest training state in ``work_dir``, or from the named one.
         seed: of everything random; by default the config's.
         amp: mixed precision (needs a GPU).
+        evaluate: folder with ``train`` and ``val`` in ImageFolder's layout: the student's k-NN accuracy is
+            logged after every epoch. ``EvaluationHook`` in a config has more to set.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
         cfg_options: ``{"model.temperature": 0.007}``: changes to the config, applied last.
         say: takes the lines for the user.
@@ -71,6 +74,8 @@ def pretrain(
         config.randomness = dict(config.get("randomness", {}), seed=seed)
     if amp:
         _use_amp(config)
+    if evaluate is not None:
+        config.custom_hooks.append(_evaluation(evaluate, config))
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
     config.launcher = launcher
     validate(config)
@@ -118,6 +123,14 @@ def _use_amp(config: Config) -> None:
         raise UserError("--amp needs a CUDA GPU, and none is available here; leave it away")
     config.optim_wrapper.type = "AmpOptimWrapper"
     config.optim_wrapper.setdefault("loss_scale", "dynamic")
+
+
+def _evaluation(root: str, config: Config) -> dict:
+    """The hook that evaluates on ``root`` at the size of the training views."""
+    data = dict(train=f"{root}/train", val=f"{root}/val")
+    return dict(
+        type="EvaluationHook", data=data, image_size=config.train_dataloader.dataset.augmentation.size
+    )
 
 
 def _where_to_start(work_dir: str, resume: bool | str) -> Path | None:

@@ -94,6 +94,21 @@ def test_a_state_of_another_model_is_refused_on_resume(run, image_folder, teache
         )  # fmt: skip
 
 
+def test_evaluation_during_training_changes_nothing_but_the_log(run, image_folder, teacher_file, tmp_path):
+    path, *_ = run
+    labelled = tmp_path / "labelled"
+    for part in ("train", "val"):  # the three folders of the fixture are its classes
+        shutil.copytree(image_folder, labelled / part)
+    other = pretrain(
+        "compress_1q", str(image_folder), teacher=str(teacher_file), work_dir=str(tmp_path / "run"),
+        say=lambda _: None, evaluate=str(labelled), **QUICK,
+    )  # fmt: skip
+    first, second = read_weights(path), read_weights(other)
+    assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
+    scalars = next((tmp_path / "run").glob("*/vis_data/scalars.json")).read_text()
+    assert '"knn/1nn": 100.0' in scalars, "val is a copy of train"
+
+
 MISTAKES = {
     "no such image folder: /no/where": dict(data="/no/where"),
     "unknown method 'comprss_1q'; did you mean 'compress_1q'": dict(method="comprss_1q"),

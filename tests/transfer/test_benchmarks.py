@@ -17,7 +17,8 @@ def test_published_settings():
     assert (det.schedule.batch, det.schedule.lr, det.schedule.steps) == (16, 0.02, 24_000)
     assert (det.schedule.milestones, det.seeds) == ((18_000, 22_000), 5)
     assert (seg.schedule.lr, seg.schedule.end_lr, seg.weight_decay) == (1e-2, 1e-4, 5e-4)
-    assert (seg.size.crop, seg.model) == ((512, 512), {"channels": 128, "auxiliary_channels": 64})
+    assert (seg.size.crop, seg.model["channels"], seg.model["auxiliary_channels"]) == ((512, 512), 128, 64)
+    assert {protocol.optimizer for protocol in BENCHMARKS.values()} == {"SGD"}
     assert BENCHMARKS["cityscapes_seg"].schedule.lr == 5e-3
     assert BENCHMARKS["cityscapes_seg"].size.crop == (512, 1024)
     few, more = BENCHMARKS["coco_lowshot_1k"], BENCHMARKS["coco_lowshot_10k"]
@@ -89,7 +90,7 @@ def test_classes_given_must_name_every_box(tmp_path):
 
 def test_a_class_only_in_the_test_split_is_an_error(tmp_path):
     write_voc(tmp_path, {**CELLS, "test": [("cat", (1, 1, 2, 2))]})
-    with pytest.raises(UserError, match="test has boxes of cat, which trainval has not; give --classes: RBC, WBC"):
+    with pytest.raises(UserError, match="boxes of cat, which trainval has not; give --classes: RBC, WBC"):
         voc.find_detection(tmp_path)
 
 

@@ -21,12 +21,14 @@ _MODEL = {
     "fc": 1_024,
     "mask_convs": 4,
     "anchor_scale": 8,
+    "finest_scale": 56,
     "rois": 512,
     "proposals": 1_000,
     "flip": 0.5,
 }
 _SMOKE = {
-    "schedule": Schedule(batch=4, lr=0.04, steps=160, milestones=(130,), warmup=15),
+    "schedule": Schedule(batch=4, lr=1e-3, steps=160, milestones=(130,), warmup=15),
+    "optimizer": "AdamW",
     "size": ImageSize(train=(128,), test=128, longest=160),
     "split_size": 24,
     "model": {
@@ -34,6 +36,7 @@ _SMOKE = {
         "fc": 256,
         "mask_convs": 2,
         "anchor_scale": 4,
+        "finest_scale": 14,
         "rois": 64,
         "proposals": 50,
         "flip": 0.0,

@@ -47,7 +47,8 @@ class Protocol:
         framework: ``detectron2``, ``mmdet`` or ``mmseg``.
         schedule: the published schedule.
         images_per_gpu: images a device takes in the published run; sets the batch on fewer devices.
-        weight_decay: of SGD with momentum 0.9.
+        weight_decay: of the optimizer.
+        optimizer: ``SGD`` (momentum 0.9), or ``AdamW``, with which a smoke run of MMDetection learns.
         size: image sizes.
         seeds: number of seeds the published result is averaged over.
         split_size: images in one low-shot split; None where the whole training set is used.
@@ -64,6 +65,7 @@ class Protocol:
     size: ImageSize
     seeds: int
     source: str
+    optimizer: str = "SGD"
     split_size: int | None = None
     model: dict = field(default_factory=dict)
     smoke: dict = field(default_factory=dict)

@@ -98,6 +98,7 @@ def _roi_head(job: Job, channels: int) -> dict:
             "roi_layer": {"type": "RoIAlign", "output_size": size, "sampling_ratio": 0},
             "out_channels": channels,
             "featmap_strides": list(STRIDES),
+            "finest_scale": job.model["finest_scale"],
         }
 
     return {

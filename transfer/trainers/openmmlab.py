@@ -53,7 +53,9 @@ def train_and_test(job: Job) -> tuple[dict[str, float], int]:
 def runtime(job: Job) -> dict:
     """The part of an mmengine config that does not depend on the task."""
     schedule = job.schedule
-    optimizer = {"type": "SGD", "lr": schedule.lr, "momentum": 0.9, "weight_decay": job.weight_decay}
+    optimizer = {"type": job.optimizer, "lr": schedule.lr, "weight_decay": job.weight_decay}
+    if job.optimizer == "SGD":
+        optimizer["momentum"] = 0.9
     return {
         "default_scope": job.framework,
         "work_dir": job.folder,

@@ -1,0 +1,28 @@
+"""What ends a run, and what it leaves behind."""
+
+import errno
+
+import pytest
+from mmengine.fileio import get_file_backend
+
+from distill import pretrain
+from distill.errors import UserError
+
+
+def test_a_loss_that_is_no_number_ends_the_run_before_a_state_is_written(image_folder, tmp_path):
+    with pytest.raises(UserError, match="the loss became nan at step .*--resume"):
+        pretrain(
+            "simclr", str(image_folder), "mobilenetv3_small_050", work_dir=str(tmp_path), say=lambda _: None,
+            epochs=1, batch_size=8, image_size=32, workers=0, lr=1e38,
+        )  # fmt: skip
+    assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_states_are_written_through_a_backend_that_is_atomic(tmp_path):
+    backend = get_file_backend(tmp_path, backend_args={"backend": "atomic"})
+    backend.put(b"whole", str(tmp_path / "state.pth"))
+    assert (tmp_path / "state.pth").read_bytes() == b"whole"
+    with pytest.raises(OSError) as error:
+        backend.put(b"x", "/dev/full/state.pth")
+    assert error.value.errno in (errno.ENOTDIR, errno.EEXIST)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pth"]
