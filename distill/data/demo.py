@@ -3,7 +3,7 @@
 ``write_demo(root)`` or ``python -m distill.data.demo OUT`` writes, in seconds and without a download:
 
 ```
-OUT/imagefolder/{train,val}/<digit>/*.jpg              one digit a picture, 10 classes
+OUT/imagefolder/{train,val}/<digit>/*.jpg              sheets of one digit, 10 classes
 OUT/voc/VOCdevkit/VOC2007                              boxes (trainval, test)
 OUT/voc/VOCdevkit/VOC2012                              class masks (train, val; 255 on outlines)
 OUT/coco/{train2017,val2017,annotations}               boxes and RLE masks
@@ -29,14 +29,14 @@ import numpy as np
 
 from distill.atomic import write_json
 from distill.data.demo_layouts import SCENE_LAYOUTS, save_jpeg, write_classes
-from distill.data.demo_scenes import DIGITS, SPLITS, Strokes, draw_scene, draw_single, load_strokes
+from distill.data.demo_scenes import DIGITS, SPLITS, Strokes, draw_scene, draw_sheet, load_strokes
 from distill.errors import UserError, run_cli
 
-VERSION = 1  # of the pictures: a change of them makes old copies be written anew
+VERSION = 2  # of the pictures: a change of them makes old copies be written anew
 LAYOUTS = ("imagefolder", *SCENE_LAYOUTS)
 MARK = "demo.json"
 STAGING = ".demo-partial"
-SINGLES, SCENES = 0, 1  # which stream of random numbers
+SHEETS, SCENES = 0, 1  # which stream of random numbers
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def _write_imagefolder(spec: DemoSpec, strokes: dict[str, Strokes], root: Path) 
             (root / split / f"{number}_{name}").mkdir(parents=True)
         for i in range(count):
             label = i % len(DIGITS)
-            picture = draw_single(_stream(spec, SINGLES, split, i), strokes[split], label, spec.image_size)
+            picture = draw_sheet(_stream(spec, SHEETS, split, i), strokes[split], label, spec.image_size)
             save_jpeg(picture, root / split / f"{label}_{DIGITS[label]}" / f"{i:05d}.jpg")
     write_classes(root, tuple(f"{number}_{name}" for number, name in enumerate(DIGITS)))
 

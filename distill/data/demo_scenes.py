@@ -1,13 +1,14 @@
-"""Pictures of the demo world: real handwritten digits in random ink on random ground.
+"""Pictures of the demo world: real handwritten digits in chalk on slate.
 
-What differs most between two pictures (light on dark or dark on light, tint, texture, place) says nothing
-about their class; the shape of the stroke does.
+A classification picture is a sheet of one digit written several times: two crops of it show different
+strokes of one class, which is what a network can learn from without labels. Blots, stripes and grit of the
+slate say nothing about the class.
 
 Strokes are scikit-learn's bundled ``load_digits``: 1,797 images of 8x8 pixels, ordered by writer (the
 test part of UCI's "Optical Recognition of Handwritten Digits", Alpaydin and Kaynak, 1998).
 
-All random numbers are integers and all blending is integer arithmetic, so that a seed gives the same
-pixels on any machine.
+Random numbers and blending are integers; turning a digit uses Pillow's doubles. The same seed gives the same
+pixels with the same Pillow.
 """
 
 import math
@@ -21,7 +22,8 @@ SPLITS = ("train", "val")
 TRAIN_STROKES = 1200  # of 1,797: a cut in the writers' order, so at most one writer is on both sides
 STROKE_SIZE = 8
 WORST_OVERLAP = 0.08  # of the smaller box
-DARK, LIGHT, TINT = (40, 90), (165, 215), 40  # grey levels of the two tones; ink and ground differ in tone
+SLATE, CHALK = (40, 90), (165, 215)  # grey levels
+SHEET = 3  # a classification picture holds SHEET x SHEET strokes
 _CRISP = [min(255, max(0, (value - 84) * 4)) for value in range(256)]  # grey level -> opacity of ink
 
 
@@ -83,25 +85,24 @@ def load_strokes() -> dict[str, Strokes]:
     return {split: Strokes(images[part], digits.target[part], part) for split, part in halves}
 
 
-def draw_single(rng: np.random.Generator, strokes: Strokes, label: int, size: int) -> Image.Image:
-    """A picture (size x size) of one digit of class ``label``, for classification."""
-    light_ink = bool(rng.integers(2))
-    canvas = _ground(rng, size, not light_ink)
-    side = int(rng.integers(size * 75 // 100, size * 90 // 100 + 1))
-    alpha = _ink_alpha(rng, strokes.draw(rng, label), side)
-    near = size * 6 // 100
-    corner = [
-        min(max(0, (size - extent) // 2 + int(rng.integers(-near, near + 1))), size - extent)
-        for extent in alpha.shape
-    ]
-    _place(canvas, _tone(rng, light_ink), alpha, (corner[0], corner[1]))
+def draw_sheet(rng: np.random.Generator, strokes: Strokes, label: int, size: int) -> Image.Image:
+    """A picture (size x size) of SHEET x SHEET strokes of class ``label``, for classification."""
+    canvas, chalk, cell = _ground(rng, size), _tone(rng, CHALK), size // SHEET
+    for row in range(SHEET):
+        for column in range(SHEET):
+            side = int(rng.integers(cell * 70 // 100, cell * 95 // 100 + 1))
+            alpha = _ink_alpha(rng, strokes.draw(rng, label), side)
+            corner = [
+                min(max(0, place * cell + (cell - extent) // 2 + int(rng.integers(-2, 3))), size - extent)
+                for place, extent in zip((row, column), alpha.shape, strict=True)
+            ]
+            _place(canvas, chalk, alpha, (corner[0], corner[1]))
     return Image.fromarray(canvas)
 
 
 def draw_scene(rng: np.random.Generator, strokes: Strokes, size: int, at_most: int = 4) -> Scene:
     """A scene (size x size) of up to ``at_most`` digits that overlap little."""
-    light_ink = bool(rng.integers(2))
-    canvas = _ground(rng, size, not light_ink)
+    canvas = _ground(rng, size)
     things: list[Thing] = []
     for _ in range(int(rng.integers(2, at_most + 1))):
         label = int(rng.integers(len(DIGITS)))
@@ -110,22 +111,21 @@ def draw_scene(rng: np.random.Generator, strokes: Strokes, size: int, at_most: i
         corner = _free_corner(rng, alpha.shape, size, [thing.box for thing in things])
         if corner is None:
             continue
-        mask = _place(canvas, _tone(rng, light_ink), alpha, corner)
+        mask = _place(canvas, _tone(rng, CHALK), alpha, corner)
         things = [Thing(thing.label, thing.mask & ~mask) for thing in things]
         things.append(Thing(label, mask))
     return Scene(Image.fromarray(canvas), tuple(things))
 
 
-def _tone(rng: np.random.Generator, light: bool) -> np.ndarray:
-    """A light or a dark colour (3,) with a random tint."""
-    low, high = LIGHT if light else DARK
-    return rng.integers(low, high) + rng.integers(-TINT, TINT + 1, 3)
+def _tone(rng: np.random.Generator, levels: tuple[int, int]) -> np.ndarray:
+    """A grey (3,) between two levels."""
+    return np.full(3, rng.integers(*levels))
 
 
-def _ground(rng: np.random.Generator, size: int, light: bool) -> np.ndarray:
-    """A light or a dark colour with smooth blots, stripes and grit, uint8 (size, size, 3)."""
-    first = _tone(rng, light)
-    second = first + rng.integers(-30, 31, 3)
+def _ground(rng: np.random.Generator, size: int) -> np.ndarray:
+    """Slate with smooth blots, stripes and grit, uint8 (size, size, 3)."""
+    first = _tone(rng, SLATE)
+    second = first + rng.integers(-30, 31)
     noise = Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8))
     smooth = np.asarray(noise.resize((size, size), Image.BICUBIC), dtype=np.int64)
     across, down, period = rng.integers(-3, 4), rng.integers(1, 4), rng.integers(8, 33)
