@@ -42,8 +42,8 @@ STEPS = {
         f'--work-dir {{out}}/teacher {TRAIN} model.temperature=0.2 "{ADAM}"'
     ),
     f"distil it (CompRess-1q, {STUDENT})": (
-        f"python tools/distill.py --method compress_1q --teacher {{out}}/teacher/last.pth --student {STUDENT} "
-        f"--epochs 16 --lr 0.05 --work-dir {{out}}/student {TRAIN}"
+        f"python tools/distill.py --method compress_1q --teacher {{out}}/teacher/last.pth "
+        f"--student {STUDENT} --epochs 16 --lr 0.05 --work-dir {{out}}/student {TRAIN}"
     ),
     "evaluate the teacher": (
         f"python tools/evaluate.py {{out}}/teacher/last.pth --init-label teacher {EVALUATE}"

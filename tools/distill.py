@@ -87,7 +87,8 @@ def main() -> None:
         args.method, args.data, args.student, args.teacher,
         config=args.config, work_dir=args.work_dir, resume=args.resume, seed=args.seed, amp=args.amp,
         evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
-        teacher_cache=args.teacher_cache, epochs=args.epochs, batch_size=args.batch_size, image_size=args.image_size, lr=args.lr, workers=args.workers,
+        teacher_cache=args.teacher_cache, epochs=args.epochs, batch_size=args.batch_size,
+        image_size=args.image_size, lr=args.lr, workers=args.workers,
     )  # fmt: skip
 
 
