@@ -20,13 +20,13 @@ class _Views:
         return [self.transform(image) for _ in range(self.views)]
 
 
-def _crop_and_flip(size: int, scale: tuple[float, float]) -> list[v2.Transform]:
-    return [v2.RandomResizedCrop(size, scale=tuple(scale), antialias=True), v2.RandomHorizontalFlip()]
+def _crop_and_flip(size: int, scale: tuple[float, float], flip: float = 0.5) -> list[v2.Transform]:
+    return [v2.RandomResizedCrop(size, scale=tuple(scale), antialias=True), v2.RandomHorizontalFlip(flip)]
 
 
-def _colour(strength: float, hue: float) -> list[v2.Transform]:
+def _colour(strength: float, hue: float, grey: float = 0.2) -> list[v2.Transform]:
     jitter = v2.ColorJitter(strength, strength, strength, hue)
-    return [v2.RandomApply([jitter], p=0.8), v2.RandomGrayscale(p=0.2)]
+    return [v2.RandomApply([jitter], p=0.8), v2.RandomGrayscale(grey)]
 
 
 def _blur(size: int, p: float) -> v2.Transform:
@@ -57,6 +57,7 @@ class SimCLRAugmentation(_Views):
 
     Args:
         strength: s, 1.0 for ImageNet and 0.5 for small images.
+        blur, grey, flip: probabilities. No flip where left and right mean something (digits, letters).
     """
 
     def __init__(
@@ -65,9 +66,12 @@ class SimCLRAugmentation(_Views):
         strength: float = 1.0,
         scale: tuple[float, float] = (0.08, 1.0),
         blur: float = 0.5,
+        grey: float = 0.2,
+        flip: float = 0.5,
         views: int = 2,
     ):
-        steps = [*_crop_and_flip(size, scale), *_colour(0.8 * strength, 0.2 * strength), v2.PILToTensor()]
+        colour = _colour(0.8 * strength, 0.2 * strength, grey)
+        steps = [*_crop_and_flip(size, scale, flip), *colour, v2.PILToTensor()]
         super().__init__(size, views, *steps, *([_blur(size, blur)] if blur else []))
 
 

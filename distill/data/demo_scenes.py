@@ -125,7 +125,7 @@ def _tone(rng: np.random.Generator, levels: tuple[int, int]) -> np.ndarray:
 def _ground(rng: np.random.Generator, size: int) -> np.ndarray:
     """Slate with smooth blots, stripes and grit, uint8 (size, size, 3)."""
     first = _tone(rng, SLATE)
-    second = first + rng.integers(-30, 31)
+    second = first + rng.integers(-30, 31, 3)
     noise = Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8))
     smooth = np.asarray(noise.resize((size, size), Image.BICUBIC), dtype=np.int64)
     across, down, period = rng.integers(-3, 4), rng.integers(1, 4), rng.integers(8, 33)

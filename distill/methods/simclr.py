@@ -1,5 +1,6 @@
 """SimCLR (Chen et al., ICML 2020)."""
 
+import torch
 from torch import Tensor, nn
 
 from distill.backbones import Backbone
@@ -24,7 +25,8 @@ class SimCLR(Method):
         self.head = mlp(self.student.width, self.student.width, projection)
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
-        first, second = (self.head(self.student(view)) for view in views)
+        # both views in one batch: they share batch-norm statistics, as in the authors' code
+        first, second = self.head(self.student(torch.cat(views))).chunk(2)
         return {"loss": nt_xent_loss(first, second, self.temperature)}
 
     def exports(self) -> dict[str, tuple[Backbone, nn.Module | None]]:
