@@ -54,6 +54,8 @@ class QuietStartHook(Hook):
     priority = "LOWEST"
 
     def before_train(self, runner: Runner) -> None:
+        if rank() != 0:
+            return  # one screen, one voice
         for handler in screen_handlers(runner.logger):
             handler.setLevel(runner.logger.level)
             handler.setFormatter(logging.Formatter("%(message)s"))

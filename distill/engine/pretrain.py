@@ -80,6 +80,8 @@ def pretrain(
     config.launcher = launcher
     validate(config)
     state = _where_to_start(config.work_dir, resume)
+    if launcher == "pytorch" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("gloo")  # mmengine's own start-up insists on a GPU
     runner = DistillRunner.from_cfg(_for_runner(config, state))
     if rank() == 0:
         _introduce(runner, config, notes, state, say)
@@ -88,7 +90,8 @@ def pretrain(
         teacher_network.check_data(runner.train_dataloader.dataset)
     runner.train()
     student_file = Path(config.work_dir) / "last.pth"
-    say(f"student written to {student_file}")
+    if rank() == 0:
+        say(f"student written to {student_file}")
     return student_file
 
 
@@ -156,7 +159,10 @@ def _for_runner(config: Config, state: Path | None) -> Config:
     config.train_dataloader.batch_size = config.batch_size // processes
     if not torch.cuda.is_available():
         config.train_dataloader.pin_memory = False
-        config.env_cfg.dist_cfg.backend = "gloo"
+        # mmengine would name a GPU; on CPUs DistributedDataParallel takes none
+        config.setdefault(
+            "model_wrapper_cfg", dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+        )
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)

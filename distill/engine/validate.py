@@ -10,7 +10,7 @@ from distill.backbones import Teacher
 from distill.errors import UserError, unknown
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
 
-OWN_KEYS = {"batch_size"}
+OWN_KEYS = {"batch_size", "sync_bn", "find_unused_parameters"}  # the last two are read by Runner itself
 WHERE_TO_SET = {
     "model.student.arch": "--student NAME",
     "model.teacher.weights": "--teacher NAME_OR_FILE",
