@@ -161,7 +161,8 @@ def _for_runner(config: Config, state: Path | None) -> Config:
         config.train_dataloader.pin_memory = False
         # mmengine would name a GPU; on CPUs DistributedDataParallel takes none
         config.setdefault(
-            "model_wrapper_cfg", dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False)
+            "model_wrapper_cfg",
+            dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False),
         )
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False

@@ -216,12 +216,17 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(run_tool, image
 def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
     tool = Path(__file__).resolve().parents[2] / "tools" / "distill.py"
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", str(tool), "--launcher",
-         "pytorch", "--method", "compress_2q", "--data", str(image_folder), "--teacher", str(teacher_file), "--student",
-         "mobilenetv3_small_050", "--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "0",
-         "--work-dir", str(tmp_path)],
-        capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *(str(tool), "--launcher", "pytorch", "--method", "compress_2q", "--data", str(image_folder)),
+            *("--teacher", str(teacher_file), "--student", "mobilenetv3_small_050", "--epochs", "1"),
+            *("--batch-size", "8", "--image-size", "32", "--workers", "0", "--work-dir", str(tmp_path)),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("batch 8 = 2 x 4") == 1, "the first process alone speaks"
     assert read_weights(tmp_path / "last.pth").arch == "mobilenetv3_small_050"
