@@ -21,8 +21,8 @@ sys.path.insert(0, str(ROOT))
 from distill.atomic import write_text  # noqa: E402
 from distill.errors import UserError, run_cli  # noqa: E402
 
-TEACHER, STUDENT = "resnet10t", "regnetx_002"
-SIZE = 32
+TEACHER, STUDENT = "resnet10t", "test_resnet"
+SIZE = 32  # pixels; test_resnet is timm's smallest ResNet: 0.37 M parameters, a thirteenth of the teacher
 # {out} is the folder of the demo. Published settings are ImageNet's; what a thousand small pictures need
 # instead (larger crops, a small batch and with it Adam rather than LARS) goes into the run's own config.
 TRAIN = (
@@ -48,7 +48,7 @@ STEPS = {
     ),
     f"distil it (CompRess-1q, {STUDENT})": (
         f"python tools/distill.py --method compress_1q --teacher {{out}}/teacher/last.pth "
-        f"--student {STUDENT} --epochs 16 --lr 0.05 --work-dir {{out}}/student {TRAIN}"
+        f'--student {STUDENT} --epochs 8 --work-dir {{out}}/student {TRAIN} "{ADAM}"'
     ),
     "evaluate the teacher": (
         f"python tools/evaluate.py {{out}}/teacher/last.pth --init-label teacher {EVALUATE}"
