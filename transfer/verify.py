@@ -124,12 +124,14 @@ def through_mmseg(fragment: Path, weights_file: Path, images: Tensor) -> Seen:
 @torch.no_grad()
 def _through_openmmlab(fragment: Path, images: Tensor, models) -> Seen:
     from mmengine.config import Config
+    from mmengine.registry import DefaultScope
 
     model = Config.fromfile(fragment).model
-    normalise = models.build(model.data_preprocessor)
-    backbone = models.build(model.backbone)
-    if hasattr(backbone, "init_weights"):  # their own ResNet: where Runner would load the weights
-        backbone.init_weights()
+    with DefaultScope.overwrite_default_scope(models.scope):  # whatever ran before in this process
+        normalise = models.build(model.data_preprocessor)
+        backbone = models.build(model.backbone)
+        if hasattr(backbone, "init_weights"):  # their own ResNet: where Runner would load the weights
+            backbone.init_weights()
     bgr = [image.flip(0) for image in images]  # as OpenMMLab's loaders give them
     pixels = normalise({"inputs": bgr, "data_samples": None})["inputs"]
     backbone.eval()  # not chained: their ResNet's train() returns nothing

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
 from distill.atomic import write_json, write_text
 from distill.data.cache import CachedTeacher
@@ -82,13 +83,15 @@ def pretrain(
     state = _where_to_start(config.work_dir, resume)
     if launcher == "pytorch" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")  # mmengine's own start-up insists on a GPU
-    runner = DistillRunner.from_cfg(_for_runner(config, state))
-    if rank() == 0:
-        _introduce(runner, config, notes, state, say)
-    teacher_network = method_of(runner).teacher
-    if isinstance(teacher_network, CachedTeacher):
-        teacher_network.check_data(runner.train_dataloader.dataset)
-    runner.train()
+    # left as it was found: other OpenMMLab models may be built in this process
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        runner = DistillRunner.from_cfg(_for_runner(config, state))
+        if rank() == 0:
+            _introduce(runner, config, notes, state, say)
+        teacher_network = method_of(runner).teacher
+        if isinstance(teacher_network, CachedTeacher):
+            teacher_network.check_data(runner.train_dataloader.dataset)
+        runner.train()
     student_file = Path(config.work_dir) / "last.pth"
     if rank() == 0:
         say(f"student written to {student_file}")
