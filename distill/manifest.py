@@ -54,6 +54,23 @@ def fingerprint_files(root: str | os.PathLike, names: list[str]) -> str:
     return digest.hexdigest()
 
 
+def flatten(values: dict, prefix: str = "") -> dict:
+    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``."""
+    flat = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def differing_keys(one: dict, other: dict) -> list[str]:
+    """Dotted keys, sorted, whose values are not the same in both or that only one has."""
+    one, other = flatten(one), flatten(other)
+    return sorted(key for key in one.keys() | other.keys() if one.get(key) != other.get(key))
+
+
 def run_manifest(config_text: str, seed: int, data: dict) -> dict:
     """The facts that repeat a run: config, command, versions, commit, seed, data and machine."""
     return {

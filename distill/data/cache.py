@@ -18,6 +18,7 @@ from distill.backbones import Teacher
 from distill.data.datasets import UnlabelledImages, collate_views
 from distill.data.folder import too_many_unreadable
 from distill.errors import UserError
+from distill.manifest import differing_keys, flatten
 
 DTYPES = ("float16", "float32")
 # half precision keeps a unit vector's similarities to about 1e-3: fine at T = 0.04, not at SEED's 1e-4
@@ -119,24 +120,12 @@ def _read_record(folder: Path) -> dict | None:
 
 
 def _compare(folder: Path, made_from: dict, wanted: dict) -> None:
-    made_from, wanted = _flat(made_from), _flat(wanted)
-    differing = sorted(key for key in wanted if made_from.get(key) != wanted[key])
+    differing = [key for key in differing_keys(made_from, wanted) if key in flatten(wanted)]
     if differing:
         raise UserError(
             f"{folder}: this cache was made from something else ({', '.join(differing)} differ); "
             "remove it or name another folder"
         )
-
-
-def _flat(values: dict, prefix: str = "") -> dict:
-    """``{"a": {"b": 1}}`` -> ``{"a.b": 1}``."""
-    flat = {}
-    for key, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 class CachedTeacher(nn.Module):

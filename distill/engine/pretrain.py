@@ -18,7 +18,7 @@ from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner, find_training_state
 from distill.engine.validate import validate
 from distill.errors import UserError
-from distill.manifest import run_manifest
+from distill.manifest import differing_keys, run_manifest
 
 LAUNCHERS = ("none", "pytorch", "slurm")
 
@@ -177,8 +177,8 @@ def _for_runner(config: Config, state: Path | None) -> Config:
 def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: Path | None, say) -> None:
     """Writes the run's record and tells the user what is about to happen."""
     method, images = method_of(runner), runner.train_dataloader.dataset
-    resolved = Path(config.work_dir) / "config.py"
-    write_text(resolved, config.pretty_text)
+    changed = _changed_since(Path(config.work_dir) / "config.py", config) if state is not None else []
+    write_text(Path(config.work_dir) / "config.py", config.pretty_text)
     data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}
     record = run_manifest(config.pretty_text, runner.seed, data)
     record["teacher"] = method.teacher.describe() if method.teacher is not None else None
@@ -199,5 +199,19 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         lines.insert(0, "published settings, except:")
     if state is not None:
         lines.append(f"  resuming from {state}")
+    if changed:
+        lines.append(
+            f"  changed since: {', '.join(changed)}; optimiser and schedule go on as they were saved"
+        )
     for line in lines:
         say(line)
+
+
+def _changed_since(file: Path, config: Config) -> list[str]:
+    """Keys of a resumed run's config that are not what they were when it began."""
+    if not file.is_file():
+        return []
+    before = Config.fromfile(file).to_dict()
+    # through text, as the old one went: tuples, numbers and quotes then compare equal
+    now = Config.fromstring(config.pretty_text, ".py").to_dict()
+    return differing_keys(before, now)

@@ -85,6 +85,18 @@ def test_number_of_workers_changes_nothing(run, image_folder, teacher_file, tmp_
     assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
 
 
+def test_a_resume_names_the_settings_that_changed(run, image_folder, teacher_file, tmp_path):
+    _, work_dir, _ = run
+    shutil.copytree(work_dir, tmp_path / "run")
+    said = []
+    pretrain(
+        "compress_1q", str(image_folder), teacher=str(teacher_file), work_dir=str(tmp_path / "run"),
+        resume=True, say=said.append, cfg_options={"optim_wrapper.optimizer.weight_decay": 0.5}, **QUICK,
+    )  # fmt: skip
+    (line,) = [line for line in said if "changed since" in line]
+    assert "optim_wrapper.optimizer.weight_decay" in line and "model." not in line
+
+
 def test_a_state_of_another_model_is_refused_on_resume(run, image_folder, teacher_file, tmp_path):
     _, work_dir, _ = run
     with pytest.raises(UserError, match="not a training state of this config"):
