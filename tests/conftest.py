@@ -17,6 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 
+@pytest.fixture(autouse=True)
+def own_scope(monkeypatch):
+    """mmengine keeps the scope of every Runner for the whole process: here each test starts without one."""
+    from mmengine.registry import DefaultScope
+
+    monkeypatch.setattr(DefaultScope, "_instance_dict", type(DefaultScope._instance_dict)())
+
+
 @pytest.fixture(scope="session")
 def image_folder(tmp_path_factory) -> Path:
     """24 random images of several sizes and formats, nested, without labels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -170,6 +171,8 @@ def _for_runner(config: Config, state: Path | None) -> Config:
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)
+    # mmengine's log and curves go by this name: two runs begun in one second of a process must not share it
+    config.experiment_name = f"{Path(config.work_dir).name}-{time.time_ns()}"
     config.resume, config.load_from = state is not None, str(state) if state else None
     return config
 

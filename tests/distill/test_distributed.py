@@ -12,24 +12,25 @@ from torch.nn.parallel import DistributedDataParallel
 
 from distill.losses import nt_xent_loss
 from distill.memory import Queue
-from distill.registry import MODELS
+from distill.methods import SEED, CompRess, SimCLR
+from distill.methods.base import Method
 
 STUDENT = {"arch": "mobilenetv3_small_050"}
 
 
-def config(name: str, teacher: str) -> dict:
+def build(name: str, teacher: str) -> Method:
     teacher = {"weights": teacher, "output": "auto"}
-    return {
-        "compress_1q": dict(type="CompRess", queues=1, queue_length=10, student=STUDENT, teacher=teacher),
-        "compress_2q": dict(type="CompRess", queues=2, queue_length=10, student=STUDENT, teacher=teacher),
-        "compress_2q_no_key": dict(
-            type="CompRess", queues=2, key_encoder=False, queue_length=10, student=STUDENT, teacher=teacher
-        ),
-        "seed": dict(
-            type="SEED", queue_length=10, student=STUDENT, teacher=teacher, teacher_temperature=0.01
-        ),
-        "simclr": dict(type="SimCLR", student=STUDENT),
-    }[name]
+    match name:
+        case "compress_1q":
+            return CompRess(STUDENT, teacher, queues=1, queue_length=10)
+        case "compress_2q":
+            return CompRess(STUDENT, teacher, queues=2, queue_length=10)
+        case "compress_2q_no_key":
+            return CompRess(STUDENT, teacher, queues=2, queue_length=10, key_encoder=False)
+        case "seed":
+            return SEED(STUDENT, teacher, queue_length=10, teacher_temperature=0.01)
+        case "simclr":
+            return SimCLR(STUDENT)
 
 
 def batch(method: str) -> dict:
@@ -42,7 +43,7 @@ def batch(method: str) -> dict:
 def two_steps(method: str, teacher: str, rank: int, world: int) -> dict:
     """Losses of two steps (so that the queue matters), last gradients and the buffers."""
     torch.manual_seed(0)
-    model = MODELS.build(config(method, teacher)).eval()  # eval: batch norm must not depend on the split
+    model = build(method, teacher).eval()  # eval: batch norm must not depend on the split
     wrapped = DistributedDataParallel(model) if world > 1 else model
     data, losses = batch(method), []
     mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
