@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Callable
@@ -77,7 +78,7 @@ def pretrain(
     if amp:
         _use_amp(config)
     if evaluate is not None:
-        config.custom_hooks.append(_evaluation(evaluate, config))
+        config.custom_hooks = [*config.get("custom_hooks", []), _evaluation(evaluate, config)]
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
     config.launcher = launcher
     validate(config)
@@ -111,7 +112,7 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
     if given:
         raise UserError(f"{', '.join(given)}: not beside a config file; change the config with --cfg-options")
     if isinstance(config, Config):
-        return config, [], Path(config.filename or "run").stem
+        return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller's stays as it is
     if not Path(config).is_file():
         raise UserError(f"no such config file: {config}")
     return read_config(config), [], Path(config).stem

@@ -162,6 +162,14 @@ def test_mistakes_are_named_in_one_line(message, image_folder, teacher_file, tmp
     assert not list(tmp_path.rglob("*.pth"))
 
 
+def test_a_config_given_as_an_object_is_not_changed(image_folder, teacher_file, tmp_path):
+    config, _ = recipe("compress_1q", str(image_folder), "mobilenetv3_small_050", str(teacher_file))
+    before = config.pretty_text
+    with pytest.raises(UserError, match="model.queues is 3"):
+        pretrain(config=config, work_dir=str(tmp_path), seed=5, cfg_options={"model.queues": 3})
+    assert config.pretty_text == before
+
+
 def test_the_tool_shows_the_line_without_a_traceback(run_tool, image_folder, tmp_path):
     failed = run_tool("distill.py", tmp_path / "missing.py")
     assert failed.returncode == 2
