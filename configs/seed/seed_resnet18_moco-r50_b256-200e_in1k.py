@@ -1,8 +1,8 @@
-"""SEED: MoCo-v2 ResNet-50 (200 epochs) -> resnet18, ImageNet without labels (SEED, Table 1).
+"""SEED: MoCo-v2 ResNet-50 (200 epochs) -> resnet18, ImageNet without labels (Fang et al., ICLR 2021).
 
     torchrun --nproc-per-node 8 tools/distill.py configs/seed/seed_resnet18_moco-r50_b256-200e_in1k.py --launcher pytorch
 
-Published: not in the papers at hand. Measured here: not measured.
+Published: linear 60.5 from a better MoCo-v2 teacher (71.1), none for this one (67.4), in OSS Table 9. Measured here: not measured.
 """
 
 _base_ = "../_base_/seed.py"

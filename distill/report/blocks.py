@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from distill.manifest import flatten
 from distill.report.rows import protocol
 
 FROZEN = ("knn", "linear", "cluster_alignment")
@@ -108,26 +109,16 @@ def _block(task: str, settings: dict, siblings: list[dict], rows: list[dict]) ->
 
 def _notes(settings: dict, siblings: list[dict]) -> str:
     """The budget, and whatever tells this protocol from the task's other ones."""
-    flat = _flat(settings)
+    flat = flatten(settings)
     shown = []
     for key, name in (("image_size", "pixels"), ("schedule.steps", "steps"), ("schedule.batch", "batch")):
         if key in flat:
             shown.append(f"{name}: {flat[key]}")
-    others = [_flat(other) for other in siblings if other != settings]
+    others = [flatten(other) for other in siblings if other != settings]
     named = {"data_root", "val.folder", "train.folder", "image_size", "schedule.steps", "schedule.batch"}
     different = [k for k in flat if k not in named and any(o.get(k) != flat[k] for o in others)]
     shown += [f"{key}: {flat[key]}" for key in different[:6]]
     return ", ".join(shown)
-
-
-def _flat(settings: dict, prefix: str = "") -> dict:
-    flat = {}
-    for key, value in settings.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def metric_name(metric: str) -> str:
