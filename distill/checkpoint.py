@@ -26,7 +26,8 @@ FILE_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".safetensors", ".ckpt", ".pkl")
 class Weights:
     """A checkpoint brought to one form.
 
-    ``backbone`` has the keys of ``create_backbone(arch)``; ``head`` (if any) those of a ``Sequential``.
+    ``backbone`` has the keys of ``create_backbone(arch)``; ``head`` (if any) those of a ``Sequential``;
+    ``prototypes`` (if any) are (P, D) cluster centres of the head's embeddings.
     ``mean`` and ``std`` are RGB, for images in [0, 1]; ``dropped`` names what the file held besides.
     """
 
@@ -41,6 +42,7 @@ class Weights:
     image_size: int | None = None
     dropped: tuple[str, ...] = ()
     meta: dict = field(default_factory=dict)
+    prototypes: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,7 @@ def save_student(
     std: tuple[float, ...],
     image_size: int | None,
     head: State | None = None,
+    prototypes: torch.Tensor | None = None,
     meta: dict | None = None,
 ) -> None:
     """Writes a trained network atomically in this project's format, which ``read_weights`` takes.
@@ -183,6 +186,7 @@ def save_student(
     Args:
         backbone: the timm module (or another of ``create_backbone``), without classifier.
         head: state dict of its projection head, if later users may want it (a teacher for SEED does).
+        prototypes: (P, D) cluster centres of its embeddings, where the method learns them.
         meta: plain values about the run.
     """
     content = {
@@ -191,6 +195,7 @@ def save_student(
         "arch": arch,
         "backbone": {key: value.detach().cpu().clone() for key, value in backbone.state_dict().items()},
         "head": None if head is None else {key: value.detach().cpu().clone() for key, value in head.items()},
+        "prototypes": None if prototypes is None else prototypes.detach().cpu().clone(),
         "mean": [float(value) for value in mean],
         "std": [float(value) for value in std],
         "image_size": image_size,

@@ -49,7 +49,7 @@ def _own(content: dict, arch: str | None, path: str, sha256: str) -> Weights:
     return Weights(
         arch=content["arch"], backbone=content["backbone"], head=content["head"],
         mean=tuple(content["mean"]), std=tuple(content["std"]), source=FORMAT, path=path, sha256=sha256,
-        image_size=content["image_size"], meta=content["meta"],
+        image_size=content["image_size"], meta=content["meta"], prototypes=content.get("prototypes"),
     )  # fmt: skip
 
 
@@ -75,8 +75,10 @@ def _swav(state: State, arch: str | None) -> dict | None:
     if "weight" in head:
         head = {f"0.{key}": value for key, value in head.items()}
     backbone = {k: v for k, v in inner.items() if not k.startswith(("projection_head", "prototypes"))}
-    dropped = ("prototypes",) if any(key.startswith("prototypes") for key in inner) else ()
-    return _found(backbone, arch, "swav", head=head, std=SWAV_STD, dropped=dropped)
+    found = _found(backbone, arch, "swav", head=head, std=SWAV_STD)
+    # several sets of prototypes (``prototypes.prototypes0.weight``) have no use here
+    several = any(key.startswith("prototypes.prototypes") for key in inner)
+    return {**found, "prototypes": inner.get("prototypes.weight"), "dropped": ("prototypes",) * several}
 
 
 def _resnet(state: State, arch: str | None) -> dict | None:

@@ -61,6 +61,28 @@ def teacher_file(tmp_path_factory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def method_inputs(image_folder, teacher_file, tmp_path_factory):
+    """The files that ``tests/distill/methods/small.py`` starts methods from."""
+    import torch
+
+    from distill.backbones import Teacher, create_backbone
+    from distill.data.cache import write_cache
+    from distill.heads import mlp
+    from tests.distill.methods.small import Inputs
+
+    torch.manual_seed(8)
+    state = {f"module.{k}": v for k, v in create_backbone("resnet18").state_dict().items()}
+    state |= {f"module.projection_head.{k}": v for k, v in mlp(512, 64, 16, norm=True).state_dict().items()}
+    folder = tmp_path_factory.mktemp("inputs")
+    torch.save({**state, "module.prototypes.weight": torch.randn(12, 16)}, folder / "swav.pth.tar")
+    view = {"type": "CentreCrop", "size": 32}
+    write_cache(
+        folder / "cache", Teacher(str(teacher_file), output="auto"), str(image_folder), view, "float32"
+    )
+    return Inputs(image_folder, teacher_file, folder / "swav.pth.tar", folder / "cache")
+
+
 @pytest.fixture
 def run_tool():
     """Runs ``python tools/NAME.py ARGS`` as a user would; returns the finished process with its text."""

@@ -25,7 +25,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("config", nargs="?", help="config file; or leave it away and name a --method")
     quick = parser.add_argument_group("without a config file: a method's published settings")
-    quick.add_argument("--method", help="compress_1q, compress_2q, seed, simclr")
+    quick.add_argument("--method", help="a file name of configs/_base_; docs/methods.md explains them")
     quick.add_argument("--data", metavar="DIR", help="folder of training images")
     quick.add_argument(
         "--teacher", metavar="NAME_OR_FILE", help="checkpoint file, or a timm name for timm's weights"

@@ -5,6 +5,7 @@ default_scope = "distill"
 custom_hooks = [
     dict(type="QuietStartHook"),
     dict(type="RepeatableHook"),
+    dict(type="ProgressHook"),
     dict(type="PlainStateHook"),
     dict(type="UnreadableImageHook"),
     dict(type="FiniteLossHook", interval=50),

@@ -11,13 +11,18 @@ from distill.registry import TRANSFORMS
 
 
 class _Views:
-    """Calls one transform ``views`` times; ``size`` is the side of a view in pixels."""
+    """Calls one transform ``views`` times.
+
+    Attributes:
+        size: side of a full view in pixels.
+        sizes: side of each view.
+    """
 
     def __init__(self, size: int, views: int, *steps: v2.Transform):
-        self.size, self.views, self.transform = size, views, v2.Compose(steps)
+        self.size, self.sizes, self.transform = size, (size,) * views, v2.Compose(steps)
 
     def __call__(self, image: Image.Image) -> list[Tensor]:
-        return [self.transform(image) for _ in range(self.views)]
+        return [self.transform(image) for _ in self.sizes]
 
 
 def _crop_and_flip(size: int, scale: tuple[float, float], flip: float = 0.5) -> list[v2.Transform]:

@@ -19,7 +19,7 @@ from distill.distributed import rank
 from distill.engine import plain_state  # noqa: F401  registers PlainStateHook
 from distill.engine.runner import screen_handlers
 from distill.errors import UserError
-from distill.methods.base import Method
+from distill.methods.base import Method, Progress
 from distill.registry import HOOKS, root
 
 root.FUNCTIONS.register_module(module=collate_views)
@@ -83,6 +83,18 @@ class RepeatableHook(Hook):
 
 
 @HOOKS.register_module()
+class ProgressHook(Hook):
+    """Tells the method before every step how far the run is."""
+
+    priority = "VERY_HIGH"
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        method_of(runner).progress = Progress(
+            runner.iter, runner.max_iters, runner.max_epochs, runner.optim_wrapper.should_update()
+        )
+
+
+@HOOKS.register_module()
 class UnreadableImageHook(Hook):
     """Names every image that could not be read and ends the run above 1 %."""
 
@@ -137,7 +149,7 @@ class ExportHook(Hook):
     def after_train_epoch(self, runner: Runner) -> None:
         if rank() != 0:
             return
-        for stem, (backbone, head) in method_of(runner).exports().items():
+        for stem, (backbone, head, prototypes) in method_of(runner).exports().items():
             view = runner.train_dataloader.dataset.augmentation
             save_student(
                 os.path.join(runner.work_dir, f"{stem}.pth"),
@@ -147,6 +159,7 @@ class ExportHook(Hook):
                 backbone.std.flatten().tolist(),
                 view.size,
                 head=None if head is None else head.state_dict(),
+                prototypes=prototypes,
                 meta={
                     "method": type(method_of(runner)).__name__,
                     "run": os.path.basename(runner.work_dir),

@@ -13,7 +13,6 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from distill.atomic import write_json, write_text
-from distill.data.cache import CachedTeacher
 from distill.distributed import rank, world_size
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
@@ -90,9 +89,7 @@ def pretrain(
         runner = DistillRunner.from_cfg(_for_runner(config, state))
         if rank() == 0:
             _introduce(runner, config, notes, state, say)
-        teacher_network = method_of(runner).teacher
-        if isinstance(teacher_network, CachedTeacher):
-            teacher_network.check_data(runner.train_dataloader.dataset)
+        method_of(runner).check_data(runner.train_dataloader.dataset)
         runner.train()
     student_file = Path(config.work_dir) / "last.pth"
     if rank() == 0:

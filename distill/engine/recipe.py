@@ -7,6 +7,9 @@ from mmengine.config import Config
 from distill.data.folder import list_images
 from distill.errors import UserError, unknown
 
+# of 1.28 million images in CompRess's 16,000 clusters
+IMAGES_A_CLUSTER = 80
+
 
 def config_root() -> Path:
     """The folder ``configs``: beside the package in a checkout, inside it when installed."""
@@ -49,9 +52,7 @@ def recipe(
     dataset.data_root = str(data)
     _set_teacher(config, method, teacher, teacher_cache)
     images = len(list_images(data))
-    if config.model.get("queue_length", 0) > images:
-        notes.append(f"queue {config.model.queue_length} -> {images}: as long as the data set")
-        config.model.queue_length = images
+    notes += _fit_to_data(config.model, images)
     if image_size is not None:
         notes += _changed("image size", dataset.augmentation.size, image_size)
         dataset.augmentation.size = image_size
@@ -61,6 +62,7 @@ def recipe(
         config.param_scheduler = scale_schedule(config.param_scheduler, published, epochs)
         notes += [
             *_changed("epochs", published, epochs),
+            *_scale_epochs(config.model, published, epochs),
             f"schedule: {_show_schedule(config.param_scheduler)}",
         ]
     optimizer = config.optim_wrapper.optimizer
@@ -81,6 +83,11 @@ def recipe(
 
 
 def _set_teacher(config: Config, method: str, teacher: str | None, cache: str | None) -> None:
+    if "online_teacher" in config.model:  # trained together with the student: an architecture
+        if teacher is None:
+            raise UserError(f"{method} needs the name of a teacher to train: --teacher NAME")
+        config.model.online_teacher.arch = teacher
+        return
     if "teacher" not in config.model:
         if teacher is not None:
             raise UserError(f"{method} takes no teacher; leave --teacher away")
@@ -90,6 +97,32 @@ def _set_teacher(config: Config, method: str, teacher: str | None, cache: str | 
     config.model.teacher.weights = str(teacher)
     if cache is not None:
         config.model.teacher.cache = str(cache)
+
+
+def _fit_to_data(model: dict, images: int) -> list[str]:
+    """Cuts what is longer than the data set and counts its samples."""
+    notes = []
+    for key in ("queue_length", "negatives"):
+        if model.get(key, 0) > images:
+            notes.append(f"{key} {model[key]} -> {images}: as long as the data set")
+            model[key] = images
+    if "clusters" in model and model.clusters * IMAGES_A_CLUSTER > images:
+        clusters = max(2, images // IMAGES_A_CLUSTER)
+        notes += [f"clusters {model.clusters} -> {clusters}: {IMAGES_A_CLUSTER} images a cluster"]
+        model.clusters = clusters
+    if "samples" in model:
+        model.samples = images  # a place for each image: not a setting that could depart from a published one
+    return notes
+
+
+def _scale_epochs(model: dict, published: int, epochs: int) -> list[str]:
+    """Brings what begins or ends at an epoch to the same part of the run."""
+    notes = []
+    for key in model:
+        if key.endswith("_epoch"):
+            before, model[key] = model[key], model[key] * epochs / published
+            notes.append(f"{key} {before:g} -> {model[key]:g}: the same part of the run")
+    return notes
 
 
 def scale_schedule(schedulers: list[dict], published: int, epochs: int) -> list[dict]:

@@ -13,6 +13,7 @@ from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRAN
 OWN_KEYS = {"batch_size", "sync_bn", "find_unused_parameters"}  # the last two are read by Runner itself
 WHERE_TO_SET = {
     "model.student.arch": "--student NAME",
+    "model.online_teacher.arch": "--teacher NAME",
     "model.teacher.weights": "--teacher NAME_OR_FILE",
     "train_dataloader.dataset.data_root": "--data DIR",
 }

@@ -1,12 +1,11 @@
 """SimCLR (Chen et al., ICML 2020)."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from distill.backbones import Backbone
 from distill.heads import mlp
 from distill.losses import nt_xent_loss
-from distill.methods.base import Method
+from distill.methods.base import Export, Method
 from distill.registry import MODELS
 
 
@@ -19,6 +18,8 @@ class SimCLR(Method):
         temperature: 0.1.
     """
 
+    number_of_views = 2
+
     def __init__(self, student: dict, projection: int = 128, temperature: float = 0.1):
         super().__init__(student)
         self.temperature = temperature
@@ -29,5 +30,5 @@ class SimCLR(Method):
         first, second = self.head(self.student(torch.cat(views))).chunk(2)
         return {"loss": nt_xent_loss(first, second, self.temperature)}
 
-    def exports(self) -> dict[str, tuple[Backbone, nn.Module | None]]:
-        return {"last": (self.student, self.head)}  # SEED can use the head of such a teacher
+    def exports(self) -> dict[str, Export]:
+        return {"last": Export(self.student, self.head)}  # SEED can use the head of such a teacher

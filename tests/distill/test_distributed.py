@@ -3,62 +3,54 @@
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 import torch.distributed as dist
+from mmengine.registry import DefaultScope
 from torch.nn.parallel import DistributedDataParallel
 
 from distill.losses import nt_xent_loss
 from distill.memory import Queue
-from distill.methods import SEED, CompRess, SimCLR
 from distill.methods.base import Method
-
-STUDENT = {"arch": "mobilenetv3_small_050"}
-
-
-def build(name: str, teacher: str) -> Method:
-    teacher = {"weights": teacher, "output": "auto"}
-    match name:
-        case "compress_1q":
-            return CompRess(STUDENT, teacher, queues=1, queue_length=10)
-        case "compress_2q":
-            return CompRess(STUDENT, teacher, queues=2, queue_length=10)
-        case "compress_2q_no_key":
-            return CompRess(STUDENT, teacher, queues=2, queue_length=10, key_encoder=False)
-        case "seed":
-            return SEED(STUDENT, teacher, queue_length=10, teacher_temperature=0.01)
-        case "simclr":
-            return SimCLR(STUDENT)
+from distill.registry import MODELS, TRANSFORMS
+from tests.distill.methods.small import SMALL, Inputs, small_config
 
 
-def batch(method: str) -> dict:
+def build(name: str, inputs: Inputs) -> Method:
+    """The method of the small config, in eval mode: batch norm must not depend on the split."""
+    with DefaultScope.overwrite_default_scope("distill"):
+        return MODELS.build(small_config(name, inputs).model).eval()
+
+
+def batch(name: str, inputs: Inputs) -> dict:
     generator = torch.Generator().manual_seed(1)
-    views = 2 if method == "simclr" else 1
-    make = lambda: torch.randint(0, 256, (4, 3, 32, 32), generator=generator, dtype=torch.uint8)  # noqa: E731
-    return {"views": [make() for _ in range(views)], "index": torch.arange(4)}
+    sizes = TRANSFORMS.build(small_config(name, inputs).train_dataloader.dataset.augmentation).sizes
+    make = lambda size: torch.randint(0, 256, (4, 3, size, size), generator=generator, dtype=torch.uint8)  # noqa: E731
+    return {"views": [make(size) for size in sizes], "index": torch.arange(4)}
 
 
-def two_steps(method: str, teacher: str, rank: int, world: int) -> dict:
+def two_steps(name: str, inputs: Inputs, rank: int, world: int) -> dict:
     """Losses of two steps (so that the queue matters), last gradients and the buffers."""
     torch.manual_seed(0)
-    model = build(method, teacher).eval()  # eval: batch norm must not depend on the split
+    model = build(name, inputs)
     wrapped = DistributedDataParallel(model) if world > 1 else model
-    data, losses = batch(method), []
+    data, losses = batch(name, inputs), []
     mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
     part = {"views": [view[mine] for view in data["views"]], "index": data["index"][mine]}
     for _ in range(2):
         model.zero_grad()
-        loss = wrapped(**part, mode="loss")["loss"]
+        loss, _ = model.parse_losses(wrapped(**part, mode="loss"))
         loss.backward()
         loss = loss.detach().clone()
         if world > 1:
             dist.all_reduce(loss)
         losses.append(loss / world)
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
-    queues = {n: b.clone() for n, b in model.named_buffers() if "queue" in n}
-    return {"losses": losses, "gradients": gradients, "queues": queues}
+    buffers = {n: b.clone() for n, b in model.named_buffers()}  # queues, banks, key encoders, ...
+    return {"losses": losses, "gradients": gradients, "buffers": buffers}
 
 
 def in_two_processes(folder: Path, *what: str) -> list[dict]:
@@ -76,27 +68,29 @@ def in_two_processes(folder: Path, *what: str) -> list[dict]:
     return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
 
 
-def one_of_two(folder: str, rank: str, method: str | None = None, teacher: str | None = None) -> None:
+def one_of_two(folder: str, rank: str, name: str | None = None, *inputs: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=int(rank), world_size=2)
-    found = two_steps(method, teacher, int(rank), 2) if method else queue_and_nt_xent(int(rank))
+    files = Inputs(*map(Path, inputs)) if name else None
+    found = two_steps(name, files, int(rank), 2) if name else queue_and_nt_xent(int(rank))
     torch.save(found, f"{folder}/{rank}.pt")
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("method", ["compress_1q", "compress_2q", "compress_2q_no_key", "seed", "simclr"])
-def test_two_processes_equal_one(method, teacher_file, tmp_path):
-    expected = two_steps(method, str(teacher_file), 0, 1)
-    for found in in_two_processes(tmp_path, method, str(teacher_file)):
+@pytest.mark.parametrize("name", SMALL)
+def test_two_processes_equal_one(name, method_inputs, tmp_path):
+    expected = two_steps(name, method_inputs, 0, 1)
+    files = [str(getattr(method_inputs, field.name)) for field in fields(method_inputs)]
+    for found in in_two_processes(tmp_path, name, *files):
         for ours, theirs in zip(expected["losses"], found["losses"], strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
-        assert expected["queues"].keys() == found["queues"].keys()
-        for name, queue in expected["queues"].items():
-            torch.testing.assert_close(queue, found["queues"][name], rtol=1e-5, atol=1e-6)
-        for name, gradient in expected["gradients"].items():
-            difference = (gradient - found["gradients"][name]).norm()
-            assert difference <= 2e-3 * gradient.norm() + 1e-6, (
-                name
-            )  # single precision, sums in another order
+        assert expected["buffers"].keys() == found["buffers"].keys()
+        for key, buffer in expected["buffers"].items():
+            torch.testing.assert_close(buffer, found["buffers"][key], rtol=1e-5, atol=1e-6)
+        assert expected["gradients"].keys() == found["gradients"].keys()
+        for key, gradient in expected["gradients"].items():
+            difference = (gradient - found["gradients"][key]).norm()
+            # single precision, sums in another order
+            assert difference <= 2e-3 * gradient.norm() + 1e-6, key
 
 
 def queue_and_nt_xent(rank: int) -> dict:

@@ -52,7 +52,7 @@ def test_writes_student_config_manifest_and_curves(run, image_folder):
     text = "\n".join(said)
     assert "lr 0.01 -> 0.0003125: linear rule, 8/256" in text
     assert "all 120 tensors matched" in text
-    assert "queue 128000 -> 24" in text
+    assert "queue_length 128000 -> 24" in text
 
 
 def test_the_resolved_config_repeats_the_run(run, run_tool, tmp_path):
@@ -274,4 +274,4 @@ def test_fewer_epochs_shorten_every_schedule_in_proportion(image_folder):
     )
     config, notes = recipe("compress_1q", str(image_folder), "resnet18", "teacher.pth")
     assert config.param_scheduler[0]["milestones"] == [90, 120]
-    assert notes == ["queue 128000 -> 24: as long as the data set"]
+    assert notes == ["queue_length 128000 -> 24: as long as the data set"]

@@ -46,7 +46,7 @@ def test_every_augmentation_gives_square_uint8_views(name, image_folder):
     transform = TRANSFORMS.build({"type": name, "size": 20})
     images = UnlabelledImages(str(image_folder), {"type": name, "size": 20})
     views = images[0, 0]["views"]
-    assert len(views) == transform.views == (2 if name == "SimCLRAugmentation" else 1)
+    assert len(views) == len(transform.sizes) == (2 if name == "SimCLRAugmentation" else 1)
     assert all(view.shape == (3, 20, 20) and view.dtype == torch.uint8 for view in views)
 
 

@@ -10,27 +10,29 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.distill.methods.small import SMALL, Inputs, arguments
+
 ROOT = Path(__file__).resolve().parents[3]
-METHODS = {
-    "compress_1q": [],
-    "compress_2q": [],  # with a key encoder: its parameters, its batch norm and both queues are state
-    "seed": [],
-    "simclr": [],
-}
 
 
-def command(method: str, images: Path, teacher: Path, work_dir: Path, *more: str) -> list[str]:
-    """10 steps: 2 epochs of 5, batch 5 of 24 images (the last batch of an epoch is odd), a state every 5."""
-    base = [
-        sys.executable, str(ROOT / "tools" / "distill.py"), "--method", method, "--data", str(images),
-        "--student", "mobilenetv3_small_050", "--epochs", "2", "--batch-size", "5", "--image-size", "32",
-        "--workers", "0", "--seed", "3", "--work-dir", str(work_dir),
-    ]  # fmt: skip
-    base += [] if method == "simclr" else ["--teacher", str(teacher)]
-    # every 3 steps: states fall inside epochs, not only on their borders
-    return [*base, *more, "--cfg-options", "default_hooks.checkpoint.by_epoch=False",
-            "default_hooks.checkpoint.interval=3", "default_hooks.checkpoint.max_keep_ckpts=-1",
-            "default_hooks.logger.interval=1"]  # fmt: skip
+def command(name: str, inputs: Inputs, work_dir: Path, *more: str) -> list[str]:
+    """10 steps: 2 epochs of 5, batch 5 of 24 images (the last batch of an epoch is odd)."""
+    flags = [
+        part
+        for key, value in arguments(name, inputs).items()
+        if value is not None
+        for part in (f"--{key.replace('_', '-')}", str(value))
+    ]
+    tool = [sys.executable, str(ROOT / "tools" / "distill.py"), "--seed", "3", "--work-dir", str(work_dir)]
+    options = {
+        **SMALL[name].options,
+        # every 3 steps: states fall inside epochs, not only on their borders
+        "default_hooks.checkpoint.by_epoch": False,
+        "default_hooks.checkpoint.interval": 3,
+        "default_hooks.checkpoint.max_keep_ckpts": -1,
+        "default_hooks.logger.interval": 1,
+    }
+    return [*tool, *flags, *more, "--cfg-options", *(f"{key}={value}" for key, value in options.items())]
 
 
 def training_state(path: Path) -> dict:
@@ -52,12 +54,12 @@ def assert_same(a, b, where: str) -> None:
         assert a == b, where
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_ten_steps_equal_some_then_kill_9_then_the_rest(method, image_folder, teacher_file, tmp_path):
+@pytest.mark.parametrize("method", SMALL)
+def test_ten_steps_equal_some_then_kill_9_then_the_rest(method, method_inputs, tmp_path):
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     subprocess.run(
-        command(method, image_folder, teacher_file, whole),
+        command(method, method_inputs, whole),
         check=True,
         env=env,
         capture_output=True,
@@ -65,7 +67,7 @@ def test_ten_steps_equal_some_then_kill_9_then_the_rest(method, image_folder, te
     )
 
     victim = subprocess.Popen(
-        command(method, image_folder, teacher_file, broken),
+        command(method, method_inputs, broken),
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -80,7 +82,7 @@ def test_ten_steps_equal_some_then_kill_9_then_the_rest(method, image_folder, te
         later.unlink()
 
     subprocess.run(
-        command(method, image_folder, teacher_file, broken, "--resume"),
+        command(method, method_inputs, broken, "--resume"),
         check=True,
         env=env,
         capture_output=True,
@@ -96,9 +98,9 @@ def test_ten_steps_equal_some_then_kill_9_then_the_rest(method, image_folder, te
     )
 
 
-def test_the_state_holds_queues_and_key_encoder(image_folder, teacher_file, tmp_path):
+def test_the_state_holds_queues_and_key_encoder(method_inputs, tmp_path):
     subprocess.run(
-        command("compress_2q", image_folder, teacher_file, tmp_path),
+        command("compress_2q", method_inputs, tmp_path),
         check=True,
         capture_output=True,
         timeout=300,

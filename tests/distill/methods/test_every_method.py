@@ -1,0 +1,49 @@
+"""What holds for every method: it trains, and what it writes is a backbone that converts."""
+
+import json
+
+import pytest
+import torch
+
+from distill import pretrain
+from distill.checkpoint import random_weights, read_weights
+from distill.engine.recipe import method_names
+from distill.errors import UserError
+from distill.registry import MODELS
+from tests.distill.methods.small import SMALL, STUDENT, arguments, small_config
+from transfer.convert import convert
+
+
+def test_every_method_of_the_configs_is_tried():
+    assert {small.method for small in SMALL.values()} == set(method_names())
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_trains_and_exports_a_backbone_that_converts(name, method_inputs, tmp_path):
+    options = {**SMALL[name].options, "default_hooks.logger.interval": 1}
+    file = pretrain(
+        **arguments(name, method_inputs), work_dir=str(tmp_path), cfg_options=options, say=lambda line: None
+    )
+    (curve,) = tmp_path.glob("*/vis_data/scalars.json")
+    losses = [json.loads(line)["loss"] for line in curve.read_text().splitlines() if "loss" in line]
+    assert len(losses) == 10
+    assert torch.tensor(losses).isfinite().all()
+    weights = read_weights(file)
+    start = random_weights(STUDENT, 0).backbone
+    assert weights.backbone.keys() == start.keys()
+    assert not torch.equal(weights.backbone["conv_stem.weight"], start["conv_stem.weight"])
+    convert(file, "timm", out=tmp_path / "converted")
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_wrong_number_of_views_is_one_line(name, method_inputs, tmp_path):
+    method = MODELS.get(small_config(name, method_inputs).model.type)
+    views = 3 if method.number_of_views == 1 else 1
+    wrong = dict(type="CropFlip", size=32, views=views, _delete_=True)
+    with pytest.raises(UserError, match="views of an image"):
+        pretrain(
+            **arguments(name, method_inputs),
+            work_dir=str(tmp_path),
+            cfg_options={**SMALL[name].options, "train_dataloader.dataset.augmentation": wrong},
+            say=lambda line: None,
+        )
