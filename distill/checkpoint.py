@@ -99,6 +99,26 @@ def state_sha256(state: State) -> str:
     return digest.hexdigest()
 
 
+class _Ignored:
+    """Stands for a setting or a NumPy number that lies in a file beside the weights: holds nothing."""
+
+    def __init__(self, *args):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+# what published training states (DINO's) hold besides tensors; the code of these names is never reached
+IGNORED = tuple(
+    (_Ignored, name)
+    for name in (
+        "argparse.Namespace", "pathlib.PosixPath", "pathlib._local.PosixPath", "numpy.dtype",
+        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
+    )
+)  # fmt: skip
+
+
 def read_file(path: str | os.PathLike) -> dict:
     """Reads a checkpoint without running any code from it (``weights_only``).
 
@@ -113,7 +133,8 @@ def read_file(path: str | os.PathLike) -> dict:
             from safetensors.torch import load_file
 
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(IGNORED)):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r"(?:GLOBAL|global)\s+([\w.]+)", str(error))
         needs = f" ({found.group(1)})" if found else ""
@@ -134,7 +155,8 @@ def read_file(path: str | os.PathLike) -> dict:
 def read_weights(source: str | os.PathLike, arch: str | None = None) -> Weights:
     """Reads a checkpoint file of any known format, or timm's own weights by model name.
 
-    Known by their keys: this project's, MoCo-v2, SwAV, torchvision ResNets, timm.
+    Known by their keys: this project's, MoCo-v2 and v3, SwAV, BYOL, Barlow Twins, DINO, SimCLR's
+    ResNet-50x4, torchvision ResNets (Barlow Twins' and DINO's ResNet-50 alone have their keys), timm.
 
     Args:
         source: a file, or a timm model name (``resnet50`` or ``timm:resnet50``) for timm's weights.

@@ -19,10 +19,15 @@ class MovingAverage(nn.Module):
         self.momentum = momentum
 
     @torch.no_grad()
-    def update(self, network: nn.Module) -> None:
-        """One step towards ``network``, which has the same parameters."""
+    def update(self, network: nn.Module, momentum: float | None = None) -> None:
+        """One step towards ``network``, which has the same parameters.
+
+        Args:
+            momentum: of this step, for those that change on the way; by default the constructor's.
+        """
+        momentum = self.momentum if momentum is None else momentum
         for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
-            slow.mul_(self.momentum).add_(fast, alpha=1 - self.momentum)
+            slow.mul_(momentum).add_(fast, alpha=1 - momentum)
 
     @torch.no_grad()
     def forward(self, *inputs):

@@ -4,6 +4,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from distill.errors import UserError
+
 
 def mlp(*widths: int, norm: bool = False, last_norm: bool = False) -> nn.Sequential:
     """Linear layers of the given widths with ReLU between them: (B, widths[0]) -> (B, widths[-1]).
@@ -27,17 +29,49 @@ def mlp(*widths: int, norm: bool = False, last_norm: bool = False) -> nn.Sequent
 def head_from_state(state: dict[str, Tensor]) -> nn.Sequential:
     """Rebuilds the head that a state dict ``{"0.weight": ..., "2.weight": ...}`` belongs to.
 
-    Two-dimensional weights are linear layers, one-dimensional ones with statistics batch norms, and
-    every index without weights is a ReLU. The values are not loaded here.
+    Two-dimensional weights are linear layers, statistics are batch norms (without affine where they
+    have no weight and bias), and an index without any key is a ReLU. The values are not loaded here.
+
+    Raises:
+        UserError: keys or widths that no such chain of layers has.
     """
-    last = max(int(key.split(".")[0]) for key in state)
+    parts: dict[int, dict[str, Tensor]] = {}
+    for key, value in state.items():
+        index, _, name = key.partition(".")
+        if not index.isdigit():
+            raise UserError(f"projection head: unexpected {key}; its keys are numbers of layers")
+        parts.setdefault(int(index), {})[name] = value
     layers: list[nn.Module] = []
-    for index in range(last + 1):
-        weight = state.get(f"{index}.weight")
-        if weight is None:
-            layers.append(nn.ReLU())
-        elif weight.ndim == 2:
-            layers.append(nn.Linear(weight.shape[1], weight.shape[0], bias=f"{index}.bias" in state))
-        else:
-            layers.append(nn.BatchNorm1d(weight.shape[0]))
+    width = None
+    for index in range(max(parts) + 1):
+        layer, inner, outer = _layer(index, parts.get(index, {}), width)
+        # a missing layer would pass for a ReLU: none stands first or behind another
+        if isinstance(layer, nn.ReLU) and (not layers or isinstance(layers[-1], nn.ReLU)):
+            raise UserError(f"projection head: {index}.weight is missing")
+        if width not in (None, inner):
+            raise UserError(f"projection head: layer {index} takes width {inner}, not the {width} before it")
+        layers.append(layer)
+        width = outer
     return nn.Sequential(*layers)
+
+
+def _layer(index: int, part: dict[str, Tensor], width: int | None) -> tuple[nn.Module, int, int]:
+    """The layer with these tensors behind one of ``width``, and the widths of its input and output."""
+    weight = part.get("weight")
+    if not part:
+        return nn.ReLU(), width, width
+    if weight is not None and weight.ndim == 2:
+        outer, inner = weight.shape
+        return nn.Linear(inner, outer, bias="bias" in part), inner, outer
+    statistics = [part[name] for name in ("running_mean", "running_var") if name in part]
+    if not statistics:
+        missing = "weight" if weight is None else "running_mean"
+        raise UserError(f"projection head: {index}.{missing} is missing")
+    size = len(statistics[0])
+    return nn.BatchNorm1d(size, affine=bool({"weight", "bias"} & part.keys())), size, size
+
+
+def head_width(head: nn.Sequential) -> int:
+    """Width of a head's embeddings, whether it ends in a linear layer or a batch norm."""
+    last = head[-1]
+    return last.num_features if isinstance(last, nn.BatchNorm1d) else last.out_features

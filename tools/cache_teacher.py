@@ -42,11 +42,12 @@ def main() -> None:
     args = parse_args()
     import torch
 
-    from distill.backbones import Teacher
+    from distill.backbones import Teacher, check_image_size
     from distill.data.cache import write_cache
 
     teacher = Teacher(args.teacher, args.arch, args.output)
     print("\n".join(teacher.describe()))
+    check_image_size(teacher.backbone, args.image_size, args.image_size)  # before the cache is laid out
     teacher.to("cuda" if torch.cuda.is_available() else "cpu")
     view = {"type": "CentreCrop", "size": args.image_size}
     if args.resize:

@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument(
-        "checkpoint", nargs="?", help="file (ours, MoCo, SwAV, torchvision, timm) or timm model"
+        "checkpoint", nargs="?", help="file (ours, or any that README.md lists under Teacher) or timm model"
     )
     parser.add_argument("--arch", help="network, where the file does not tell")
     parser.add_argument("--random", action="store_true", help="random weights of that network")
@@ -146,6 +146,7 @@ def main() -> None:
     weights = weights_of(args)
 
     from distill import results
+    from distill.backbones import check_image_size
     from distill.evaluation import Extraction, evaluate, format_table
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
@@ -154,6 +155,7 @@ def main() -> None:
     init = args.init_label or INITS.get(weights.source, "teacher")
     file = results_file(args)
     backbone = load(weights, args.device)
+    check_image_size(backbone, size, size)
     measured = []
     for result in evaluate(backbone, train, val, chosen, extraction):
         row = results.make_row(

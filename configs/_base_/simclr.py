@@ -3,7 +3,14 @@
 _base_ = "./runtime.py"
 
 batch_size = 256  # over all processes
-model = dict(type="SimCLR", projection=128, temperature=0.1, student=dict(arch=None))
+sync_batch_norm = True  # over the GPUs
+model = dict(
+    type="SimCLR",
+    projection=128,
+    temperature=0.1,
+    head_norm=False,  # True: batch norms in the head, as in the authors' code
+    student=dict(arch=None),
+)
 train_dataloader = dict(
     dataset=dict(
         type="UnlabelledImages",

@@ -39,5 +39,9 @@ class AlexNet(nn.Module):
             {"module": "features.12", "num_chs": 256, "reduction": 32},
         ]
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The map behind the last pooling, as in timm's networks: (B, 256, 6, 6) at 224 px."""
+        return self.features(x)
+
     def forward(self, x: Tensor) -> Tensor:
-        return self.feats(self.avgpool(self.features(x)).flatten(1)).relu()
+        return self.feats(self.avgpool(self.forward_features(x)).flatten(1)).relu()

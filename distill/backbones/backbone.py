@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import timm
 import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from distill.backbones.alexnet import AlexNet
@@ -64,19 +67,25 @@ def default_mean_std(arch: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(config.mean), tuple(config.std)
 
 
-def output_width(module: nn.Module, image_size: int = 64) -> int:
-    """Width of the features, measured: timm's ``num_features`` differs from it for some networks.
+@contextmanager
+def _measuring(module: nn.Module, image_size: int) -> Iterator[Tensor]:
+    """A black image for ``module``, which is in eval mode meanwhile.
 
     Buffers, mode and random state stay as they were.
     """
     mode = {name: part.training for name, part in module.named_modules()}
-    device = next(module.parameters()).device
     module.eval()
-    with torch.no_grad():
-        width = module(torch.zeros(1, 3, image_size, image_size, device=device)).shape[-1]
-    for name, part in module.named_modules():
-        part.training = mode[name]
-    return width
+    try:
+        yield torch.zeros(1, 3, image_size, image_size, device=next(module.parameters()).device)
+    finally:
+        for name, part in module.named_modules():
+            part.training = mode[name]
+
+
+def output_width(module: nn.Module, image_size: int = 64) -> int:
+    """Width of the features, measured: timm's ``num_features`` differs from it for some networks."""
+    with _measuring(module, image_size) as image, torch.no_grad():
+        return module(image).shape[-1]
 
 
 class Backbone(nn.Module):
@@ -84,6 +93,13 @@ class Backbone(nn.Module):
 
     Normalises with its own mean and standard deviation, so that a teacher and a student with different
     preprocessing can share one batch. The network itself is ``net``.
+
+    Args:
+        arch: see ``create_backbone``, which takes ``kwargs``.
+        mean, std: RGB, for images in [0, 1]; by default the architecture's.
+        image_size: at which the width is measured.
+        channels_last: keep maps in NHWC order in memory. The values differ by rounding only; networks of
+            depthwise convolutions train about twice as fast on a CPU.
     """
 
     def __init__(
@@ -92,26 +108,77 @@ class Backbone(nn.Module):
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
         image_size: int = 64,
+        channels_last: bool = False,
         **kwargs,
     ):
         super().__init__()
         own_mean, own_std = default_mean_std(arch)
         self.arch = arch
         self.net = create_backbone(arch, **kwargs)
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.net.to(memory_format=self.memory_format)
         fixed = getattr(getattr(self.net, "patch_embed", None), "img_size", None)  # ViTs take one size
-        self.width = output_width(self.net, fixed[0] if fixed else image_size)
+        self.measured_at = fixed[0] if fixed else image_size
+        self.width = output_width(self.net, self.measured_at)
         # not persistent: constants belong to the architecture's record, not to a training state
         self.register_buffer("mean", torch.tensor(mean or own_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std or own_std).view(1, 3, 1, 1), persistent=False)
 
     @classmethod
     def from_weights(cls, weights: Weights) -> Backbone:
-        """The network of ``weights``, strictly loaded; ``.report`` says what was matched."""
+        """The network of ``weights``, strictly loaded; ``.report`` says what was matched.
+
+        A ViT takes other sizes than its own as well: timm resamples its position embeddings (bicubic,
+        antialiased) to any grid of patches, and leaves them as they are at its own size.
+        """
         from distill.checkpoint import load_strict
 
         backbone = cls(weights.arch, weights.mean, weights.std)
+        if getattr(backbone.net, "dynamic_img_size", True) is False:
+            backbone = cls(weights.arch, weights.mean, weights.std, dynamic_img_size=True)
         backbone.report = load_strict(backbone.net, weights.backbone, f"{weights.arch} <- {weights.path}")
         return backbone
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.net((images - self.mean) / self.std)
+        return self.net(self._normalise(images))
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """The map before pooling: images (B, 3, H, W) in [0, 1] -> (B, map_width, h, w).
+
+        A transformer's is made of its patch tokens, class and register tokens left out. Layers that come
+        behind the pooling take no part: MobileNetV3-Large's map is 960 wide, its features (behind
+        ``conv_head``) 1280; AlexNet's map is 256 wide, before ``fc6``.
+
+        Raises:
+            UserError: a network whose features are not the pixels of a map.
+        """
+        features = self.net.forward_features(self._normalise(images))
+        if features.ndim == 4:
+            # timm marks maps in NHWC order (Swin)
+            nhwc = getattr(self.net, "output_fmt", "NCHW") == "NHWC"
+            return features.permute(0, 3, 1, 2).contiguous() if nhwc else features
+        embed = getattr(self.net, "patch_embed", None)
+        if isinstance(embed, PatchEmbed):
+            patches = features[:, getattr(self.net, "num_prefix_tokens", 0) :]
+            height, width = embed.dynamic_feat_size(images.shape[-2:])
+            if patches.shape[1] == height * width:
+                return patches.transpose(1, 2).unflatten(2, (height, width)).contiguous()
+        raise UserError(
+            f"{self.arch} gives no feature map; valid: convolutional networks, Swin, plain ViTs"
+        )
+
+    @property
+    def map_width(self) -> int:
+        """Channels of ``feature_map``, measured."""
+        with _measuring(self.net, self.measured_at) as image, torch.no_grad():
+            return self.feature_map(image).shape[1]
+
+    def parameters_behind_map(self) -> list[nn.Parameter]:
+        """Those that ``feature_map`` does not depend on, measured: of MobileNetV3 its ``conv_head``."""
+        parameters = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
+        with _measuring(self.net, self.measured_at) as image, torch.enable_grad():
+            gradients = torch.autograd.grad(self.feature_map(image).sum(), parameters, allow_unused=True)
+        return [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is None]

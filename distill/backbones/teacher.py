@@ -1,14 +1,35 @@
 """A frozen network that gives the targets."""
 
 import torch
+from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from distill.backbones.backbone import Backbone
 from distill.checkpoint import load_strict, read_weights
 from distill.errors import UserError
-from distill.heads import head_from_state
+from distill.heads import head_from_state, head_width
 
 OUTPUTS = ("backbone", "head", "auto")
+
+
+def check_image_size(backbone: Backbone, height: int, width: int) -> None:
+    """Refuses what a transformer cannot cut into patches; convolutional networks take any size.
+
+    Raises:
+        UserError: a size that is no multiple of the patch, or another than the only one it takes.
+    """
+    embed = getattr(backbone.net, "patch_embed", None)
+    if not isinstance(embed, PatchEmbed) or embed.img_size is None:
+        return
+    if embed.strict_img_size and (height, width) != tuple(embed.img_size):
+        only = " x ".join(map(str, embed.img_size))
+        raise UserError(f"{backbone.arch} takes images of {only} pixels only, not {height} x {width}")
+    if not embed.dynamic_img_pad and (height % embed.patch_size[0] or width % embed.patch_size[1]):
+        patch = embed.patch_size[0]
+        raise UserError(
+            f"{backbone.arch} takes image sizes that are multiples of its patch, {patch}, not "
+            f"{height} x {width}; nearest: {height // patch * patch} or {(height // patch + 1) * patch}"
+        )
 
 
 class Teacher(nn.Module):
@@ -37,9 +58,16 @@ class Teacher(nn.Module):
         if output != "backbone" and loaded.head is not None:
             self.head = head_from_state(loaded.head)
             self.reports.append(load_strict(self.head, loaded.head, "projection head"))
-            self.width = self.head[-1].out_features
+            if self.head[0].in_features != self.width:
+                raise UserError(
+                    f"teacher {weights}: its head takes width {self.head[0].in_features}, "
+                    f"its backbone gives {self.width}"
+                )
+            self.width = head_width(self.head)
         self.output = "backbone" if isinstance(self.head, nn.Identity) else "head"
         self.sha256, self.source, self.dropped = loaded.sha256, loaded.source, loaded.dropped
+        # (P, D) cluster centres of the head's embeddings, or None
+        self.register_buffer("prototypes", loaded.prototypes, persistent=False)
         self.requires_grad_(False)
         super().train(False)
 
@@ -48,7 +76,12 @@ class Teacher(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor, index: Tensor | None = None) -> Tensor:
-        """``index`` (the samples' numbers) is what a cached teacher goes by; here it is not needed."""
+        """``index`` (the samples' numbers) is what a cached teacher goes by; here it is not needed.
+
+        Raises:
+            UserError: images of a size that the network cannot take (see ``check_image_size``).
+        """
+        check_image_size(self.backbone, *images.shape[-2:])
         return self.head(self.backbone(images))
 
     def describe(self) -> list[str]:

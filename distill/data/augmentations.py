@@ -81,6 +81,98 @@ class SimCLRAugmentation(_Views):
 
 
 @TRANSFORMS.register_module()
+class MultiCrop:
+    """SwAV's views (section 3.2): two full ones and several small ones of small parts of the image.
+
+    Crop, flip, jitter 0.8/0.8/0.8/0.2 in 80 %, grey 0.2, blur 0.5, for all alike.
+
+    Args:
+        size: side of the full views in pixels.
+        small_size: of the small ones; None: 96/224 of ``size``.
+        small_views: how many.
+        scale, small_scale: part of the image's area that a full and a small view show.
+
+    Attributes:
+        sizes: side of each view, the full ones first.
+    """
+
+    def __init__(
+        self,
+        size: int = 224,
+        small_size: int | None = None,
+        small_views: int = 6,
+        scale: tuple[float, float] = (0.14, 1.0),
+        small_scale: tuple[float, float] = (0.05, 0.14),
+    ):
+        # the small views' blur is as wide as the full ones', in pixels (the authors' code)
+        rest = [*_colour(0.8, 0.2), v2.PILToTensor(), _blur(size, 0.5)]
+        full = v2.Compose([*_crop_and_flip(size, scale), *rest])
+        small_size = small_size or round(size * 96 / 224)
+        small = v2.Compose([*_crop_and_flip(small_size, small_scale), *rest])
+        self.size, self.sizes = size, (size, size, *[small_size] * small_views)
+        self.transforms = (full, full, *[small] * small_views)
+
+    def __call__(self, image: Image.Image) -> list[Tensor]:
+        return [transform(image) for transform in self.transforms]
+
+
+@TRANSFORMS.register_module()
+class BYOLAugmentation:
+    """BYOL's two views (appendix B, table 6): alike but for blur, in 100 % and 10 %, and solarisation.
+
+    Crop, flip, jitter 0.4/0.4/0.2/0.1 in 80 %, grey 0.2; the second view is solarised in 20 %: brightnesses
+    from one half on are inverted.
+
+    Attributes:
+        sizes: side of each view.
+    """
+
+    def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0)):
+        self.size, self.sizes = size, (size, size)
+        jitter = v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.2, 0.1)], p=0.8)
+        steps = [*_crop_and_flip(size, scale), jitter, v2.RandomGrayscale(0.2), v2.PILToTensor()]
+        first = v2.Compose([*steps, _blur(size, 1.0)])
+        second = v2.Compose([*steps, _blur(size, 0.1), v2.RandomSolarize(threshold=128, p=0.2)])
+        self.transforms = (first, second)
+
+    def __call__(self, image: Image.Image) -> list[Tensor]:
+        return [transform(image) for transform in self.transforms]
+
+
+@TRANSFORMS.register_module()
+class SmallPatchAugmentation:
+    """One full view and small patches of an image, coloured as MoCo-v2's: SEED's (the authors' code).
+
+    Args:
+        size: side of the full view in pixels.
+        small_size: of the patches; None: 96/224 of ``size``.
+        small_views: how many patches.
+        scale, small_scale: part of the image's area that the full view and a patch show.
+
+    Attributes:
+        sizes: side of each view, the full one first.
+    """
+
+    def __init__(
+        self,
+        size: int = 224,
+        small_size: int | None = None,
+        small_views: int = 6,
+        scale: tuple[float, float] = (0.14, 1.0),
+        small_scale: tuple[float, float] = (0.05, 0.14),
+    ):
+        rest = [*_colour(0.4, 0.1), v2.PILToTensor(), _blur(size, 0.5)]
+        small_size = small_size or round(size * 96 / 224)
+        full = v2.Compose([*_crop_and_flip(size, scale), *rest])
+        small = v2.Compose([*_crop_and_flip(small_size, small_scale), *rest])
+        self.size, self.sizes = size, (size, *[small_size] * small_views)
+        self.transforms = (full, *[small] * small_views)
+
+    def __call__(self, image: Image.Image) -> list[Tensor]:
+        return [transform(image) for transform in self.transforms]
+
+
+@TRANSFORMS.register_module()
 class CentreCrop(_Views):
     """No randomness: shorter side to size * 256 / 224, centre crop; what cached teachers see.
 

@@ -4,5 +4,6 @@ from timm.optim import Lars
 
 from distill.registry import OPTIMIZERS
 
-# Layers without weight decay (biases, norms) are not adapted, as SimCLR, BYOL and SwAV have it.
+# Layers without weight decay (biases, norms, by a config's paramwise_cfg) are not adapted: SimCLR, BYOL, PCD.
+# SwAV and OSS decay and adapt everything.
 OPTIMIZERS.register_module(module=Lars, name="LARS")

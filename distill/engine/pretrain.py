@@ -20,6 +20,7 @@ from distill.engine.runner import DistillRunner, find_training_state
 from distill.engine.validate import validate
 from distill.errors import UserError
 from distill.manifest import differing_keys, run_manifest
+from distill.methods.base import Method
 
 LAUNCHERS = ("none", "pytorch", "slurm")
 
@@ -191,7 +192,7 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         *(f"  {note}" for note in notes),
         f"{type(method).__name__}: {len(images)} images in {images.root}",
         f"  student {method.student.arch}, {parameters:.2f} M parameters, width {method.student.width}",
-        *(method.teacher.describe() if method.teacher is not None else []),
+        *_describe_teacher(method),
         f"  {config.train_cfg.max_epochs} epochs, batch {config.batch_size} = {world_size()} x "
         f"{config.batch_size // world_size()}, {optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
         f"  config, manifest and logs in {config.work_dir}",
@@ -206,6 +207,13 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         )
     for line in lines:
         say(line)
+
+
+def _describe_teacher(method: Method) -> list[str]:
+    if method.teacher is not None:
+        return method.teacher.describe()
+    online = getattr(method, "online_teacher", None)
+    return [] if online is None else [f"  teacher {online.arch}, trained together with the student"]
 
 
 def _changed_since(file: Path, config: Config) -> list[str]:

@@ -86,11 +86,13 @@ def _set_teacher(config: Config, method: str, teacher: str | None, cache: str | 
     if "online_teacher" in config.model:  # trained together with the student: an architecture
         if teacher is None:
             raise UserError(f"{method} needs the name of a teacher to train: --teacher NAME")
+        if cache is not None:
+            raise UserError(f"{method} trains its teacher; leave --teacher-cache away")
         config.model.online_teacher.arch = teacher
         return
     if "teacher" not in config.model:
-        if teacher is not None:
-            raise UserError(f"{method} takes no teacher; leave --teacher away")
+        if teacher is not None or cache is not None:
+            raise UserError(f"{method} takes no teacher; leave --teacher and --teacher-cache away")
         return
     if teacher is None:
         raise UserError(f"{method} needs a teacher: --teacher NAME_OR_FILE")

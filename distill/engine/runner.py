@@ -1,21 +1,36 @@
-"""mmengine's Runner with a quiet screen and strict loading."""
+"""mmengine's Runner with a quiet screen, strict loading and batch norm over all GPUs."""
 
 import logging
 from pathlib import Path
 
-from mmengine.logging import MMLogger
+import torch
+from mmengine.logging import MMLogger, print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from torch import nn
 
 from distill.errors import UserError
 
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """The stock Runner; two of its habits are mended.
+    """The stock Runner; three of its habits are mended.
 
-    Its start-up dump goes to the log file only, and a training state is loaded whole or refused.
+    Its start-up dump goes to the log file only; a training state is loaded whole or refused; and batch norm
+    is synchronised over the processes by the config key ``sync_batch_norm``: mmengine's ``sync_bn`` drops the
+    activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers.
     """
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        if self.cfg.get("sync_batch_norm") and self.distributed:
+            if torch.cuda.is_available():
+                from timm.layers import convert_sync_batchnorm
+
+                model = convert_sync_batchnorm(model)
+            else:
+                note = "sync_batch_norm needs GPUs: each process normalises by its own part of the batch"
+                print_log(note, "current", logging.WARNING)
+        return super().wrap_model(model_wrapper_cfg, model)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

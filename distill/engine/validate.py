@@ -10,7 +10,7 @@ from distill.backbones import Teacher
 from distill.errors import UserError, unknown
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
 
-OWN_KEYS = {"batch_size", "sync_bn", "find_unused_parameters"}  # the last two are read by Runner itself
+OWN_KEYS = {"batch_size", "sync_batch_norm", "find_unused_parameters"}  # the last is read by Runner itself
 WHERE_TO_SET = {
     "model.student.arch": "--student NAME",
     "model.online_teacher.arch": "--teacher NAME",

@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.errors import UserError
+from distill.clustering import faiss_for
 
 SCORES_AT_ONCE = 2**26  # similarities held at a time by the torch search: 256 MB
-
-
-def faiss_for(backend: str, other: str) -> ModuleType | None:
-    """The ``faiss`` module (of faiss-cpu or faiss-gpu) where ``backend`` asks for it, else None.
-
-    Args:
-        backend: ``faiss``, the ``other`` implementation's name, or ``auto``: FAISS where installed.
-    """
-    if backend not in ("auto", "faiss", other):
-        raise UserError(f"backend is {backend!r}; valid: auto, faiss, {other}")
-    if backend == other:
-        return None
-    try:
-        import faiss
-    except ImportError as error:
-        if backend == "faiss":
-            raise UserError(
-                f"FAISS is not installed (pip install faiss-cpu); valid: auto, {other}"
-            ) from error
-        return None
-    return faiss
 
 
 def default_device() -> str:

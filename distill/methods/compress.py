@@ -66,5 +66,6 @@ class CompRess(Method):
         if self.key_encoder is None:
             return embedding.detach()
         # before the key pass rather than after the optimiser's step: the same sequence of values
-        self.key_encoder.update(self.student)
+        if self.progress.updated:
+            self.key_encoder.update(self.student)
         return self.key_encoder(view)

@@ -1,8 +1,11 @@
 """SEED (Fang et al., ICLR 2021)."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from distill.data.cache import CachedTeacher
+from distill.errors import UserError
 from distill.heads import mlp
 from distill.losses import seed_loss
 from distill.memory import Queue
@@ -18,6 +21,9 @@ class SEED(Method):
         queue_length: 65,536.
         student_temperature: 0.2.
         teacher_temperature: 1e-4, as in the authors' released code; the text also quotes 0.01.
+        small_patches: views after the first that show small parts of the image. Teacher and student see
+            the same patch; patches have a queue of their own, which takes one of each image; their
+            mean loss is added to the full views' (the authors' code).
     """
 
     def __init__(
@@ -27,18 +33,30 @@ class SEED(Method):
         queue_length: int = 65_536,
         student_temperature: float = 0.2,
         teacher_temperature: float = 1e-4,
+        small_patches: int = 0,
     ):
         super().__init__(student, teacher)
+        if small_patches and isinstance(self.teacher, CachedTeacher):
+            raise UserError("model.small_patches: the teacher sees them too, model.teacher.cache has none")
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
+        self.number_of_views = 1 + small_patches
         self.head = mlp(self.student.width, self.student.width, self.teacher.width)
         self.queue = Queue(queue_length, self.teacher.width)
+        self.small_queue = Queue(queue_length, self.teacher.width) if small_patches else None
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
-        (view,) = views
-        target = F.normalize(self.teacher(view, index), dim=1)
-        embedding = self.head(self.student(view))
-        loss = seed_loss(
-            embedding, target, self.queue.anchors, self.student_temperature, self.teacher_temperature
-        )
-        self.queue.enqueue(target)
+        loss = self._distil(views[:1], index, self.queue)
+        if self.small_queue is not None:
+            loss = loss + self._distil(views[1:], index, self.small_queue)
         return {"loss": loss}
+
+    def _distil(self, views: list[Tensor], index: Tensor, queue: Queue) -> Tensor:
+        """The mean loss of views of one size over ``queue``, which then takes the first view's targets."""
+        batch, images = len(index), torch.cat(views)
+        target = F.normalize(self.teacher(images, index.repeat(len(views))), dim=1)
+        embedding = self.head(self.student(images))
+        loss = seed_loss(
+            embedding, target, queue.anchors, self.student_temperature, self.teacher_temperature
+        )
+        queue.enqueue(target[:batch])
+        return loss

@@ -16,14 +16,18 @@ class SimCLR(Method):
     Args:
         projection: output width of the head, whose hidden layer is as wide as the features.
         temperature: 0.1.
+        head_norm: batch norms behind both of the head's layers, as in the authors' code; the paper's head
+            (section 2.1) has none.
     """
 
     number_of_views = 2
 
-    def __init__(self, student: dict, projection: int = 128, temperature: float = 0.1):
+    def __init__(
+        self, student: dict, projection: int = 128, temperature: float = 0.1, head_norm: bool = False
+    ):
         super().__init__(student)
-        self.temperature = temperature
-        self.head = mlp(self.student.width, self.student.width, projection)
+        self.temperature, width = temperature, self.student.width
+        self.head = mlp(width, width, projection, norm=head_norm, last_norm=head_norm)
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
         # both views in one batch: they share batch-norm statistics, as in the authors' code

@@ -2,8 +2,10 @@
 
 import shutil
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from distill.data.datasets import UnlabelledImages, collate_views
 from distill.data.folder import list_images, too_many_unreadable
@@ -47,6 +49,27 @@ def test_every_augmentation_gives_square_uint8_views(name, image_folder):
     images = UnlabelledImages(str(image_folder), {"type": name, "size": 20})
     views = images[0, 0]["views"]
     assert len(views) == len(transform.sizes) == (2 if name == "SimCLRAugmentation" else 1)
+    assert all(view.shape == (3, 20, 20) and view.dtype == torch.uint8 for view in views)
+
+
+def test_byols_two_views_differ_in_blur_and_solarisation(image_folder):
+    """Noise stays rough where it is not blurred, and a white sheet goes black where it is solarised."""
+    augment = TRANSFORMS.build({"type": "BYOLAugmentation", "size": 32, "scale": (0.9, 1.0)})
+    assert augment.sizes == (32, 32)
+    white = Image.new("RGB", (40, 40), "white")
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8))
+    torch.manual_seed(0)
+    solarised = torch.tensor([[view.float().mean() < 64 for view in augment(white)] for _ in range(300)])
+    assert solarised[:, 0].sum() == 0
+    assert 0.1 < solarised[:, 1].float().mean() < 0.3
+
+    rough = TRANSFORMS.build({"type": "BYOLAugmentation", "size": 32, "scale": (1.0, 1.0)})
+    steps = torch.tensor([[view.float().diff().abs().mean() for view in rough(noise)] for _ in range(100)])
+    assert steps[:, 0].mean() < 0.75 * steps[:, 1].mean(), "the first view is always blurred"
+    with pytest.raises(TypeError):
+        TRANSFORMS.build({"type": "BYOLAugmentation", "views": 1})
+
+    views = UnlabelledImages(str(image_folder), {"type": "BYOLAugmentation", "size": 20})[0, 0]["views"]
     assert all(view.shape == (3, 20, 20) and view.dtype == torch.uint8 for view in views)
 
 

@@ -4,12 +4,14 @@ import json
 
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 from distill import pretrain
+from distill.backbones import Teacher
 from distill.checkpoint import random_weights, read_weights
 from distill.engine.recipe import method_names
 from distill.errors import UserError
-from distill.registry import MODELS
+from distill.registry import MODELS, TRANSFORMS
 from tests.distill.methods.small import SMALL, STUDENT, arguments, small_config
 from transfer.convert import convert
 
@@ -33,6 +35,25 @@ def test_trains_and_exports_a_backbone_that_converts(name, method_inputs, tmp_pa
     assert weights.backbone.keys() == start.keys()
     assert not torch.equal(weights.backbone["conv_stem.weight"], start["conv_stem.weight"])
     convert(file, "timm", out=tmp_path / "converted")
+    for written in tmp_path.glob("*.pth"):
+        if not written.stem.startswith(("epoch_", "iter_")):
+            Teacher(str(written), output="auto")  # strict, its head included: it can teach in its turn
+
+
+@pytest.mark.parametrize("name", [name for name, small in SMALL.items() if small.teacher in ("moco", "swav")])
+def test_the_teacher_stays_frozen_and_in_eval_mode(name, method_inputs):
+    config = small_config(name, method_inputs)
+    with DefaultScope.overwrite_default_scope("distill"):
+        method = MODELS.build(config.model).train()
+    before = {key: value.clone() for key, value in method.teacher.state_dict().items()}
+    sizes = TRANSFORMS.build(config.train_dataloader.dataset.augmentation).sizes
+    loss, _ = method.parse_losses(method.loss([torch.rand(4, 3, s, s) for s in sizes], torch.arange(4)))
+    loss.backward()
+    assert not any(module.training for module in method.teacher.modules())
+    assert not any(parameter.requires_grad for parameter in method.teacher.parameters())
+    assert not any(key.startswith("teacher.") for key in method.state_dict())
+    for key, value in method.teacher.state_dict().items():
+        assert torch.equal(value, before[key]), key
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -1,0 +1,11 @@
+"""OSS: ResNet-50 -> ResNet-18, trained together, ImageNet without labels, 200 epochs (OSS appendix A.1).
+
+    torchrun --nproc-per-node 4 tools/distill.py configs/oss/oss_resnet18_r50_b256-200e_in1k.py --launcher pytorch
+
+Published: linear 64.1, OSS Tables 10 and 16. Measured here: not measured.
+"""
+
+_base_ = "../_base_/oss.py"
+
+model = dict(student=dict(arch="resnet18"), online_teacher=dict(arch="resnet50"))
+train_dataloader = dict(dataset=dict(data_root="data/imagenet/train"))

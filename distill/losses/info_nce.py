@@ -1,0 +1,26 @@
+"""InfoNCE: MoCo's contrastive loss over a queue."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def info_nce_loss(query: Tensor, key: Tensor, negatives: Tensor, temperature: float = 0.2) -> Tensor:
+    r"""``-log exp(<q, k>/T) / (exp(<q, k>/T) + sum_j exp(<q, n_j>/T))``, mean over the batch
+    (He et al., CVPR 2020, equation 1).
+
+    Args:
+        query: (B, D) embeddings; normalised here.
+        key: (B, D) embeddings of another view of the same images; normalised here, no gradient.
+        negatives: (K, D), unit rows: earlier keys. They may be overwritten before the backward pass.
+        temperature: 0.2 (MoCo-v2; 0.07 in its first version).
+
+    Returns:
+        A scalar, in nats. In float32 at least, whatever autocast says.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        query, key = (F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1) for x in (query, key))
+        positive = (query * key.detach()).sum(1, keepdim=True)  # (B, 1)
+        others = query @ negatives.detach().clone().T  # (B, K); a copy: the queue moves before the gradient
+        logits = torch.cat([positive, others], dim=1) / temperature
+        return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))

@@ -1,0 +1,66 @@
+"""Noise-contrastive estimation: telling the one matching embedding from K others, each by itself."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.distributed import gather, world_size
+
+
+def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """Similarities over the temperature, in float32 at least whatever autocast says: (B, 1 + K).
+
+    Args:
+        query: (B, D), unit rows.
+        positive: (B, D), unit rows: what matches; comes first.
+        negatives: (B, K, D), each query's own, or (K, D), the same for all; unit rows.
+    """
+    with torch.autocast(query.device.type, enabled=False):
+        query, positive, negatives = (
+            x if x.dtype == torch.float64 else x.float() for x in (query, positive, negatives)
+        )
+        own = (query * positive).sum(1, keepdim=True)
+        others = query @ negatives.T if negatives.ndim == 2 else (negatives @ query[:, :, None])[:, :, 0]
+        return torch.cat([own, others], dim=1) / temperature
+
+
+def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
+    r"""``-log h_0 - sum_{j>0} log(1 - h_j)``, mean over the batch (CRD, Tian et al., ICLR 2020; equation 18
+    in the authors' code).
+
+    The critic is ``h = p / (p + K/n)`` with ``p = exp(logit) / Z`` and ``Z = n * mean(exp(logits))`` of the
+    first batch; the number of samples ``n`` cancels, and ``h = sigmoid(logit - log_mean - log K)``. In this
+    form nothing overflows, and the code's ``1e-7`` in the denominator is not needed.
+
+    Args:
+        logits: (B, 1 + K) of ``match_logits``, the match first.
+        log_mean: logarithm of the mean of ``exp(logits)`` that was fixed (``Partition``).
+
+    Returns:
+        A scalar, in nats: a sum over the K negatives, as in the paper.
+    """
+    logits = logits - (log_mean + math.log(logits.shape[1] - 1))
+    return (F.softplus(-logits[:, 0]) + F.softplus(logits[:, 1:]).sum(1)).mean()
+
+
+class Partition(nn.Module):
+    """The normaliser of a noise-contrastive loss: taken from the first batch of all processes, then fixed.
+
+    It is state, so that a resumed run keeps it.
+
+    Attributes:
+        log_mean: logarithm of the mean of ``exp(logits)``; -inf before the first batch.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("log_mean", torch.tensor(float("-inf")))
+
+    @torch.no_grad()
+    def forward(self, logits: Tensor) -> Tensor:
+        if self.log_mean.isinf():
+            here = logits.flatten().logsumexp(0) - math.log(logits.numel())
+            self.log_mean.copy_(gather(here[None]).logsumexp(0) - math.log(world_size()))
+        return self.log_mean

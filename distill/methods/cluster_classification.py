@@ -1,0 +1,52 @@
+"""Cluster classification (Noroozi et al., CVPR 2018; ClusterFit) as CompRess and SEED compare with it."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.data.cache import CachedTeacher
+from distill.data.clusters import cluster_labels
+from distill.errors import UserError
+from distill.heads import mlp
+from distill.methods.base import Method
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class ClusterClassification(Method):
+    """The student names the k-means cluster that the teacher's embedding of the image fell into.
+
+    Needs the teacher's embeddings of all images (``tools/cache_teacher.py``).
+
+    Args:
+        clusters: 16,000.
+        projection: width of a head as SEED's before the classifier; None: a linear classifier on the
+            features, as in CompRess.
+        iterations: of k-means, 20 in CompRess's released ``kmeans.py``.
+        seed: of k-means.
+    """
+
+    def __init__(
+        self,
+        student: dict,
+        teacher: dict,
+        clusters: int = 16_000,
+        projection: int | None = None,
+        iterations: int = 20,
+        seed: int = 0,
+    ):
+        super().__init__(student, teacher)
+        if not isinstance(self.teacher, CachedTeacher):
+            raise UserError(
+                "ClusterClassification needs embeddings of all images: make them with tools/cache_teacher.py "
+                "and give their folder as --teacher-cache (config key model.teacher.cache)"
+            )
+        width = self.student.width
+        self.head = nn.Identity() if projection is None else mlp(width, width, projection)
+        self.classifier = nn.Linear(projection or width, clusters)
+        # in the state too: a resumed run keeps its labels, whoever has made the file anew since
+        self.register_buffer("labels", cluster_labels(self.teacher, clusters, iterations, seed))
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        (view,) = views
+        logits = self.classifier(self.head(self.student(view)))
+        return {"loss": F.cross_entropy(logits, self.labels[index])}

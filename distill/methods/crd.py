@@ -1,0 +1,82 @@
+"""CRD, contrastive representation distillation (Tian, Krishnan, Isola, ICLR 2020), without labels."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from distill.distributed import rank, world_size
+from distill.errors import UserError
+from distill.losses import Partition, match_logits, noise_contrastive_loss
+from distill.memory import MemoryBank
+from distill.methods.base import Method
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class CRD(Method):
+    """Each network must find its image among many in the memory bank of the other network.
+
+    The supervised term of the paper is left out, as in CompRess's comparison, and negatives are any images
+    (the authors' "relax" draw): those of other classes only would need labels.
+
+    Args:
+        samples: images of the data set, a row each in both banks.
+        negatives: drawn for each image, uniformly and with replacement; 16,384. They make (B, K, D) numbers
+            a side: 0.5 GB for 64 images on a GPU.
+        projection: width D of the linear heads, both of which are trained.
+        temperature: 0.07.
+        momentum: of the banks.
+    """
+
+    def __init__(
+        self,
+        student: dict,
+        teacher: dict,
+        samples: int,
+        negatives: int = 16_384,
+        projection: int = 128,
+        temperature: float = 0.07,
+        momentum: float = 0.5,
+    ):
+        super().__init__(student, teacher)
+        if not samples:
+            raise UserError(f"model.samples is {samples}; it must be the number of images of the data set")
+        self.negatives, self.temperature = negatives, temperature
+        self.head = nn.Linear(self.student.width, projection)
+        self.teacher_head = nn.Linear(self.teacher.width, projection)
+        self.student_bank = MemoryBank(samples, projection, momentum)
+        self.teacher_bank = MemoryBank(samples, projection, momentum)
+        self.student_partition, self.teacher_partition = Partition(), Partition()
+
+    def check_data(self, images: Dataset) -> None:
+        super().check_data(images)
+        rows = len(self.student_bank)
+        if len(images) != rows:
+            raise UserError(f"model.samples is {rows}; this data set has {len(images)} images")
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        (view,) = views
+        student = F.normalize(self.head(self.student(view)), dim=1)
+        teacher = F.normalize(self.teacher_head(self.teacher(view, index)), dim=1)
+        negatives = self._draw(index)
+        losses = {
+            "loss_student": self._find(student, self.teacher_bank, self.student_partition, index, negatives),
+            "loss_teacher": self._find(teacher, self.student_bank, self.teacher_partition, index, negatives),
+        }
+        self.student_bank.update(index, student)
+        self.teacher_bank.update(index, teacher)
+        return losses
+
+    def _draw(self, index: Tensor) -> Tensor:
+        """Sample numbers (B, K): the own rows of one draw for the batch of all processes, however many."""
+        generator = torch.Generator(index.device).manual_seed(self.progress.step)
+        shape = (world_size() * len(index), self.negatives)
+        everyone = torch.randint(len(self.student_bank), shape, generator=generator, device=index.device)
+        return everyone[rank() * len(index) :][: len(index)]
+
+    def _find(
+        self, query: Tensor, bank: MemoryBank, partition: Partition, index: Tensor, negatives: Tensor
+    ) -> Tensor:
+        logits = match_logits(query, bank.rows[index], bank.rows[negatives], self.temperature)
+        return noise_contrastive_loss(logits, partition(logits))

@@ -1,0 +1,58 @@
+"""MoCo v2 (He et al., CVPR 2020; Chen et al., 2020)."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.ema import MovingAverage
+from distill.heads import mlp
+from distill.losses import info_nce_loss
+from distill.memory import Queue
+from distill.methods.base import Export, Method
+from distill.registry import MODELS
+from distill.shuffle_bn import shuffled
+
+
+@MODELS.register_module()
+class MoCo(Method):
+    """A view is told from a queue of other images by a slower network's embedding of another view.
+
+    Needs no teacher.
+
+    Args:
+        projection: width of the embeddings, 128; the head's hidden layer is as wide as the features.
+        queue_length: 65,536.
+        temperature: 0.2.
+        momentum: of the key encoder, 0.999.
+        shuffle_groups: parts in which one process encodes its keys (see ``shuffled``): 8 of 32 images in
+            a batch of 256, as on the authors' 8 GPUs. Several processes mix their keys instead.
+    """
+
+    number_of_views = 2
+
+    def __init__(
+        self,
+        student: dict,
+        projection: int = 128,
+        queue_length: int = 65_536,
+        temperature: float = 0.2,
+        momentum: float = 0.999,
+        shuffle_groups: int = 8,
+    ):
+        super().__init__(student)
+        self.temperature, self.shuffle_groups = temperature, shuffle_groups
+        self.head = mlp(self.student.width, self.student.width, projection)
+        self.key_encoder = MovingAverage(nn.Sequential(self.student, self.head), momentum)
+        self.queue = Queue(queue_length, projection)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        query_view, key_view = views
+        if self.progress.updated:
+            self.key_encoder.update(nn.Sequential(self.student, self.head))
+        query = self.head(self.student(query_view))
+        key = shuffled(self.key_encoder, key_view, self.progress.step, self.shuffle_groups)
+        loss = info_nce_loss(query, key, self.queue.anchors, self.temperature)
+        self.queue.enqueue(F.normalize(key, dim=1))
+        return {"loss": loss}
+
+    def exports(self) -> dict[str, Export]:
+        return {"last": Export(self.student, self.head)}  # such a student can teach in its turn

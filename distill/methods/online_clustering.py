@@ -1,0 +1,82 @@
+"""Online clustering: a baseline of SEED's comparison."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.distributed import gather
+from distill.heads import mlp
+from distill.methods.base import Method
+from distill.registry import MODELS
+
+
+class OnlineKMeans(nn.Module):
+    """k-means of a stream of unit vectors (MacQueen, 1967), over all processes.
+
+    The first vectors become the centres; from then on the n-th vector that is nearest to a centre pulls it
+    1/n of the way, and back to unit length. Its state is in buffers.
+
+    Attributes:
+        centres: (P, D), unit rows.
+        members: vectors that each centre has had, (P,); 0 where there is no centre yet.
+    """
+
+    def __init__(self, clusters: int, width: int):
+        super().__init__()
+        self.register_buffer("centres", torch.zeros(clusters, width))
+        self.register_buffer("members", torch.zeros(clusters, dtype=torch.long))
+
+    @torch.no_grad()
+    def fill(self, vectors: Tensor) -> Tensor:
+        """Makes centres of ``vectors`` (B, D) while some are missing; which there are, (P,) booleans."""
+        missing = (self.members == 0).nonzero()[:, 0]
+        vectors = gather(vectors)[: len(missing)].to(self.centres.dtype)
+        self.centres[missing[: len(vectors)]] = vectors
+        there = self.members > 0
+        there[missing[: len(vectors)]] = True
+        return there
+
+    @torch.no_grad()
+    def update(self, vectors: Tensor, nearest: Tensor) -> None:
+        """Moves the ``nearest`` centre (B,) of each of ``vectors`` (B, D) towards it."""
+        vectors, nearest = gather(vectors.to(self.centres.dtype)), gather(nearest)
+        # one product of matrices: a sum of scattered rows has no fixed order on CUDA
+        chosen = F.one_hot(nearest, len(self.centres))  # (B, P)
+        sums = self.centres * self.members[:, None] + chosen.T.to(vectors.dtype) @ vectors
+        self.members += chosen.sum(0)
+        moved = chosen.any(0)
+        self.centres[moved] = F.normalize(sums[moved], dim=1)
+
+
+@MODELS.register_module()
+class OnlineClustering(Method):
+    """The student names the cluster of the teacher's embedding, while the clusters go on moving.
+
+    OSS (appendix B.1) describes the baseline of SEED's paper as the online version of k-means, and no code
+    of it is published. Chosen here: MacQueen's k-means on the teacher's unit embeddings, the nearest centre
+    as a hard label, and the student's similarities to the same centres as logits, with SEED's head and the
+    student's temperature of SEED.
+
+    Args:
+        clusters: 16,000, as in CompRess's cluster classification.
+        temperature: of the student's softmax.
+    """
+
+    def __init__(self, student: dict, teacher: dict, clusters: int = 16_000, temperature: float = 0.2):
+        super().__init__(student, teacher)
+        self.temperature = temperature
+        self.head = mlp(self.student.width, self.student.width, self.teacher.width)
+        self.clustering = OnlineKMeans(clusters, self.teacher.width)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        (view,) = views
+        target = F.normalize(self.teacher(view, index), dim=1)
+        embedding = self.head(self.student(view))
+        missing = ~self.clustering.fill(target)
+        centres = self.clustering.centres.clone()  # they move before the backward pass
+        with torch.autocast(target.device.type, enabled=False):
+            logits = F.normalize(embedding.float(), dim=1) @ centres.T / self.temperature
+            label = (target.float() @ centres.T).masked_fill(missing, float("-inf")).argmax(1)
+            loss = F.cross_entropy(logits.masked_fill(missing, float("-inf")), label)
+        self.clustering.update(target, label)
+        return {"loss": loss}

@@ -1,0 +1,126 @@
+"""OSS: teacher and student learn together, the student from the teacher's cluster assignments."""
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor
+from torch.nn import functional as F
+
+from distill.backbones import Backbone
+from distill.checkpoint import read_weights
+from distill.errors import UserError
+from distill.gradient_reversal import reversal_scale, scale_gradient
+from distill.heads import mlp
+from distill.losses import swapped_prediction_loss
+from distill.methods.base import Export, Method
+from distill.multi_crop import multi_crop_embeddings
+from distill.prototypes import Codes, Prototypes
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class OSS(Method):
+    """Online distillation of self-supervised clusters, from scratch ("KD-Drop-Adv"; appendix A.1).
+
+    The teacher is trained as in SwAV; the student predicts the teacher's codes with the same prototypes. Its
+    loss reaches the prototypes but nothing else of the teacher's. Dropout in the heads gives further views;
+    a classifier that tells the networks' embeddings apart is fooled by both.
+
+    Args:
+        online_teacher: ``arch``; with ``weights`` (see ``read_weights``) its backbone starts from a
+            checkpoint, else at random with further arguments of ``Backbone``.
+        dropout: rates on the hidden layer and the output of both heads; None for none.
+        adversarial: train the classifier and fool it. Without either: the paper's "KD" ablation.
+        own_copy: the pseudo-code's loop to the letter, see ``swapped_prediction_loss``.
+        joint_classifier: both networks' embeddings in one batch of the classifier, whose batch norm then
+            sees both; the pseudo-code calls it once for each.
+        hidden, projection, prototypes, temperature, epsilon, iterations, queue_length, queue_start_epoch,
+            prototypes_frozen_until_epoch: as in ``SwAV``.
+    """
+
+    number_of_views = None
+
+    def __init__(
+        self,
+        student: dict,
+        online_teacher: dict,
+        dropout: tuple[float, float] | None = (0.1, 0.05),
+        adversarial: bool = True,
+        own_copy: bool = False,
+        joint_classifier: bool = False,
+        hidden: int = 2048,
+        projection: int = 128,
+        prototypes: int = 3000,
+        temperature: float = 0.1,
+        epsilon: float = 0.05,
+        iterations: int = 3,
+        queue_length: int = 3840,
+        queue_start_epoch: float = 15,
+        prototypes_frozen_until_epoch: float = 1,
+    ):
+        super().__init__(student)
+        self.dropout = two_rates(dropout)
+        self.own_copy, self.joint_classifier, self.temperature = own_copy, joint_classifier, temperature
+        self.queue_start_epoch = queue_start_epoch
+        self.prototypes_frozen_until_epoch = prototypes_frozen_until_epoch
+        self.head = mlp(self.student.width, hidden, projection, norm=True)
+        self.online_teacher = build_online_teacher(**online_teacher)
+        self.teacher_head = mlp(self.online_teacher.width, hidden, projection, norm=True)
+        self.prototypes = Prototypes(prototypes, projection)
+        self.codes = Codes(queue_length, projection, epsilon, iterations)
+        self.classifier = mlp(projection, 100, 2, norm=True) if adversarial else None
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        self.prototypes.normalise()
+        z = multi_crop_embeddings(self.online_teacher, self.teacher_head, views, self.dropout)
+        w = multi_crop_embeddings(self.student, self.head, views, self.dropout)  # (K, V, B, D), as z
+        use_queue = self.progress.epoch >= self.queue_start_epoch
+        codes = self.codes(z[0, : self.codes.crops], self.prototypes.weight, use_queue)
+        terms = {"loss_teacher": self._clusters(z, codes), "loss_student": self._clusters(w, codes)}
+        if self.classifier is not None:
+            terms["loss_adversarial"] = self._adversary(z.flatten(0, 2), w.flatten(0, 2))
+        return terms
+
+    def _clusters(self, embeddings: Tensor, codes: Tensor) -> Tensor:
+        frozen = self.progress.epoch < self.prototypes_frozen_until_epoch
+        scores = self.prototypes(embeddings, frozen)  # (K, V, B, P)
+        return swapped_prediction_loss(scores, codes, self.temperature, self.own_copy)
+
+    def _adversary(self, teacher: Tensor, student: Tensor) -> Tensor:
+        """The classifier's loss (label 0: teacher, 1: student), whose gradient the networks get reversed."""
+        scale = reversal_scale(self.progress.fraction)
+        batches = [scale_gradient(teacher, scale), scale_gradient(student, scale)]
+        if self.joint_classifier:
+            logits = self.classifier(torch.cat(batches)).chunk(2)
+        else:
+            logits = [self.classifier(batch) for batch in batches]
+        return sum(_cross_entropy(given, label) for label, given in enumerate(logits))
+
+    def exports(self) -> dict[str, Export]:
+        prototypes = F.normalize(self.prototypes.weight.detach(), dim=1)
+        return {
+            "last": Export(self.student, self.head, prototypes),
+            "teacher": Export(self.online_teacher, self.teacher_head, prototypes),
+        }
+
+
+def _cross_entropy(logits: Tensor, label: int) -> Tensor:
+    """Cross-entropy of (N, 2) logits with one label for all; half precision only before it."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
+    return F.cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
+
+
+def build_online_teacher(arch: str, weights: str | None = None, **settings) -> Backbone:
+    """A network to be trained, from a checkpoint's backbone or at random."""
+    if weights is None:
+        return Backbone(arch, **settings)
+    backbone = Backbone.from_weights(read_weights(weights, arch))
+    for line in backbone.report.lines():
+        print_log(line, logger="current")
+    return backbone
+
+
+def two_rates(dropout: tuple[float, float] | None) -> tuple[float, float] | None:
+    """Checks a config's dropout rates."""
+    if dropout is None or (len(dropout) == 2 and all(0 <= rate < 1 for rate in dropout)):
+        return dropout
+    raise UserError(f"model.dropout is {dropout}; it must be None or two rates below 1, as (0.1, 0.05)")

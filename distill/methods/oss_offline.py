@@ -1,0 +1,81 @@
+"""OSS offline: the student learns the cluster assignments of a finished SwAV teacher."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from distill.backbones import Teacher
+from distill.errors import UserError
+from distill.heads import mlp
+from distill.losses import swapped_prediction_loss
+from distill.methods.base import Export, Method
+from distill.methods.oss import two_rates
+from distill.multi_crop import multi_crop_embeddings
+from distill.prototypes import Codes, cosines
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class OSSOffline(Method):
+    """OSS's student with a frozen teacher: backbone, head and prototypes of a checkpoint (appendix A.8).
+
+    Only the student's cluster loss remains, with dropout in the student's head alone; the appendix mentions
+    no classifier, so there is none.
+
+    Args:
+        teacher: ``weights`` with a projection head and prototypes: SwAV's, or what ``SwAV`` and ``OSS``
+            write; ``output="head"``.
+        dropout, own_copy, hidden, temperature, epsilon, iterations, queue_length, queue_start_epoch: as in
+            ``OSS``.
+    """
+
+    number_of_views = None
+
+    def __init__(
+        self,
+        student: dict,
+        teacher: dict,
+        dropout: tuple[float, float] | None = (0.1, 0.05),
+        own_copy: bool = False,
+        hidden: int = 2048,
+        temperature: float = 0.1,
+        epsilon: float = 0.05,
+        iterations: int = 3,
+        queue_length: int = 3840,
+        queue_start_epoch: float = 15,
+    ):
+        super().__init__(student, teacher)
+        check_teacher(self.teacher, teacher["weights"])
+        self.dropout, self.own_copy, self.temperature = two_rates(dropout), own_copy, temperature
+        self.queue_start_epoch = queue_start_epoch
+        self.head = mlp(self.student.width, hidden, self.teacher.width, norm=True)
+        self.codes = Codes(queue_length, self.teacher.width, epsilon, iterations)
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        prototypes = F.normalize(self.teacher.prototypes, dim=1)
+        # codes are all that the teacher gives: it sees no small views
+        z = torch.stack([self.teacher(view, index) for view in views[: self.codes.crops]])
+        z = F.normalize(z if z.dtype == torch.float64 else z.float(), dim=-1)
+        codes = self.codes(z, prototypes, self.progress.epoch >= self.queue_start_epoch)
+        w = multi_crop_embeddings(self.student, self.head, views, self.dropout)  # (K, V, B, D)
+        scores = cosines(w, prototypes)
+        return {"loss": swapped_prediction_loss(scores, codes, self.temperature, self.own_copy)}
+
+    def exports(self) -> dict[str, Export]:
+        return {"last": Export(self.student, self.head, F.normalize(self.teacher.prototypes, dim=1))}
+
+
+def check_teacher(teacher: Teacher, weights: str) -> None:
+    """Refuses a teacher that gives no codes of random views."""
+    if not isinstance(teacher, Teacher):
+        raise UserError("OSS offline needs the teacher's codes of random views; leave the teacher cache away")
+    if teacher.prototypes is None:
+        raise UserError(
+            f"teacher {weights}: no prototypes in it; OSS offline needs a SwAV checkpoint with projection "
+            "head and prototypes, or the last.pth of methods swav and oss"
+        )
+    if teacher.prototypes.shape[1] != teacher.width:
+        raise UserError(
+            f"teacher {weights}: prototypes are {teacher.prototypes.shape[1]} wide, its output is "
+            f"{teacher.width}; set model.teacher.output='head'"
+        )

@@ -1,0 +1,20 @@
+"""Probabilistic knowledge transfer (Passalis, Tefas, ECCV 2018)."""
+
+from torch import Tensor
+
+from distill.losses import probabilistic_transfer_loss
+from distill.methods.base import Method
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class ProbabilisticTransfer(Method):
+    """Each image has the same neighbours within the batch for student and teacher; no head.
+
+    CompRess without softmax, temperature and queue, as its section 4.3 has it. The larger the batch of all
+    processes, the more neighbours.
+    """
+
+    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+        (view,) = views
+        return {"loss": probabilistic_transfer_loss(self.student(view), self.teacher(view, index))}

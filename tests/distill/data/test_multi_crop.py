@@ -1,0 +1,32 @@
+"""SwAV's views."""
+
+import numpy as np
+import torch
+from PIL import Image
+
+from distill.registry import TRANSFORMS
+
+
+def test_full_views_come_first():
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
+    augmentation = TRANSFORMS.build(dict(type="MultiCrop", size=32, small_size=12, small_views=3))
+    assert augmentation.size == 32 and augmentation.sizes == (32, 32, 12, 12, 12)
+    views = augmentation(Image.fromarray(pixels))
+    assert [tuple(view.shape) for view in views] == [(3, side, side) for side in augmentation.sizes]
+    assert all(view.dtype == torch.uint8 for view in views)
+    assert not torch.equal(views[0], views[1]) and not torch.equal(views[2], views[3])
+
+
+def test_small_views_follow_the_size_of_the_full_ones():
+    assert TRANSFORMS.build(dict(type="MultiCrop")).sizes == (224, 224, *[96] * 6)
+    assert TRANSFORMS.build(dict(type="MultiCrop", size=112)).sizes == (112, 112, *[48] * 6)
+    assert TRANSFORMS.build(dict(type="MultiCrop", small_views=0)).sizes == (224, 224)
+
+
+def test_small_views_show_a_small_part():
+    """Of an image whose left half is black and right half is white, some see but one half."""
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[:, 32:] = 255
+    torch.manual_seed(0)
+    views = TRANSFORMS.build(dict(type="MultiCrop", size=32, small_views=40))(Image.fromarray(pixels))
+    assert sum(view.float().std() < 1 for view in views[2:]) > 10

@@ -1,0 +1,228 @@
+#!/usr/bin/env python
+r"""Trains one student by every method with one equal budget and puts the results into one table.
+
+  python tools/compare_methods.py --data ROOT --teacher FILE --student mobilenetv3_small_100 --epochs 4 \
+      --out work_dirs/comparison
+
+ROOT/train and ROOT/val hold a folder a class; training looks at no label. All methods get the same images,
+epochs, batch, image size and optimiser, and their published views and losses; --teacher is a checkpoint with
+a projection head. What is done already is skipped, so that a second call goes on, and calls with different
+--only can run side by side. Ends with a Markdown table of all that is in OUT.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from distill.errors import run_cli, unknown  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row: a method of ``configs/_base_`` and where its teacher comes from.
+
+    Attributes:
+        teacher: ``cached`` (its embeddings), ``live`` (the method needs more than embeddings),
+            ``prototypes`` (as SwAV's: with the centres of its embeddings), ``trained`` (together with the
+            student, the same architecture), or None.
+        options: changes to the config that the data's size asks for.
+    """
+
+    method: str
+    teacher: str | None = "cached"
+    options: dict = field(default_factory=dict)
+
+
+# 3,000 prototypes, 16,384 negatives and 6 small views are for a million images
+PROTOTYPES = 300
+FEW_VIEWS = {"train_dataloader.dataset.augmentation.small_views": 2}
+CLUSTERED = FEW_VIEWS | {"model.prototypes": PROTOTYPES}
+RUNS = {
+    "CompRess-1q": Run("compress_1q"),
+    "CompRess-2q": Run("compress_2q"),
+    "CompRess-2q, momentum 0.5": Run("compress_2q", options={"model.momentum": 0.5}),
+    "SEED": Run("seed"),
+    "SEED, small patches": Run("seed_small_patches", "live"),
+    "OSS": Run("oss", "trained", CLUSTERED),
+    "OSS offline": Run("oss_offline", "prototypes", FEW_VIEWS),
+    "PCD": Run("pcd", "live"),
+    "PCD, vectorised": Run("pcd_vectorised", "live"),
+    "CRD": Run("crd", options={"model.negatives": 2048}),
+    "cluster classification": Run("cluster_classification"),
+    "Reg": Run("reg"),
+    "Reg-BN": Run("reg_bn"),
+    "probabilistic transfer": Run("probabilistic_transfer"),
+    "SEED's l2 distance": Run("seed_l2"),
+    "SEED's k-means": Run("seed_kmeans"),
+    "SEED's online clustering": Run("seed_online_clustering"),
+    "SEED's binary contrastive": Run("seed_binary_contrastive"),
+    "MoCo-v2": Run("moco_v2", None),
+    "SwAV": Run("swav", None, CLUSTERED),
+    "BYOL": Run("byol", None),
+    "SimCLR": Run("simclr", None),
+}
+COLUMNS = {
+    "1-NN": ("knn", "1nn"),
+    "20-NN": ("knn", "20nn"),
+    "linear": ("linear", "top1"),
+    "cluster alignment": ("cluster_alignment", "top1"),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--data", required=True, metavar="ROOT")
+    parser.add_argument("--teacher", required=True, metavar="FILE")
+    parser.add_argument("--student", required=True, metavar="NAME")
+    parser.add_argument("--epochs", type=int, required=True)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--image-size", type=int, default=64)
+    parser.add_argument("--lr", type=float, default=3e-3, help="AdamW's, cosine to 0 (default 0.003)")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", default="work_dirs/comparison")
+    parser.add_argument("--only", metavar="METHODS", help="some rows: config names, separated by commas")
+    parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
+    return parser.parse_args()
+
+
+def cached(args: argparse.Namespace, output: str) -> Path:
+    """The cache of the teacher's ``backbone`` or ``head`` embeddings."""
+    from distill.backbones import Teacher
+    from distill.data.cache import write_cache
+
+    folder = Path(args.out) / f"cache_{output}"
+    view = {"type": "CentreCrop", "size": args.image_size, "resize": args.image_size}
+    teacher = Teacher(args.teacher, output=output)
+    if write_cache(folder, teacher, f"{args.data}/train", view, "float32", workers=args.workers):
+        print(f"teacher embeddings in {folder}")
+    return folder
+
+
+def with_prototypes(args: argparse.Namespace) -> Path:
+    """The teacher with the k-means centres of its embeddings, as SwAV's has its prototypes."""
+    import numpy as np
+    import torch
+    from torch.nn import functional as F
+
+    from distill.backbones import Backbone
+    from distill.checkpoint import read_weights, save_student
+    from distill.evaluation.cluster_alignment import kmeans
+
+    path = Path(args.out) / "teacher_with_prototypes.pth"
+    if not path.exists():
+        rows = torch.from_numpy(np.load(cached(args, "head") / "embeddings.npy").astype(np.float32))
+        centres = F.normalize(kmeans(F.normalize(rows, dim=1), PROTOTYPES, 20, 1, args.seed), dim=1)
+        found = read_weights(args.teacher)
+        save_student(
+            path, Backbone.from_weights(found).net, found.arch, found.mean, found.std, args.image_size,
+            head=found.head, prototypes=centres,
+        )  # fmt: skip
+    return path
+
+
+def train(args: argparse.Namespace, name: str, run: Run) -> Path:
+    """Runs the method; returns the student's file."""
+    from mmengine.config import Config
+
+    from distill import pretrain
+    from distill.checkpoint import read_weights
+    from distill.engine.recipe import config_root
+
+    teacher, cache = args.teacher, None
+    if run.teacher is None:
+        teacher = None
+    elif run.teacher == "prototypes":
+        teacher = str(with_prototypes(args))
+    elif run.teacher == "trained":
+        teacher = read_weights(args.teacher).arch
+    elif run.teacher == "cached":
+        base = Config.fromfile(config_root() / "_base_" / f"{run.method}.py")
+        cache = str(cached(args, "backbone" if base.model.teacher.output == "backbone" else "head"))
+    options = {
+        **run.options,
+        "model.student.channels_last": True,
+        "optim_wrapper": dict(
+            type="OptimWrapper", optimizer=dict(type="AdamW", lr=args.lr, weight_decay=0.01), _delete_=True
+        ),
+        "param_scheduler": [
+            dict(type="CosineAnnealingLR", T_max=args.epochs, by_epoch=True, convert_to_iter_based=True)
+        ],
+    }
+    return pretrain(
+        run.method, f"{args.data}/train", args.student, teacher, teacher_cache=cache,
+        work_dir=str(Path(args.out) / file_name(name)), resume=True, seed=args.seed, cfg_options=options,
+        epochs=args.epochs, batch_size=args.batch_size, image_size=args.image_size, workers=args.workers,
+    )  # fmt: skip
+
+
+def file_name(name: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in name.lower())
+
+
+def measure(args: argparse.Namespace, name: str, weights, init: str) -> None:
+    """Evaluates frozen features and adds a row a protocol to ``results.jsonl``."""
+    from distill import results
+    from distill.backbones import Backbone
+    from distill.evaluation import KNN, ClusterAlignment, Extraction, Linear, evaluate, list_labelled
+
+    folders = [list_labelled(Path(args.data) / part) for part in ("train", "val")]
+    extraction = Extraction(args.image_size, args.image_size, workers=args.workers)
+    evaluators = (KNN(), Linear(seed=args.seed), ClusterAlignment(seed=args.seed))
+    for result in evaluate(Backbone.from_weights(weights), *folders, evaluators, extraction):
+        row = results.make_row(
+            result.task, name, init, weights.arch, args.seed, result.metrics, weights.path, weights.sha256,
+            result.settings, result.seconds,
+        )  # fmt: skip
+        results.append(Path(args.out) / "results.jsonl", row)
+
+
+def table(rows: list[dict]) -> list[str]:
+    """Markdown, the best 20-NN first."""
+    found: dict[str, dict] = {}
+    for row in rows:
+        found.setdefault(row["label"], {})[row["task"]] = row["metrics"]
+    whole = {name: tasks for name, tasks in found.items() if len(tasks) == 3}
+    lines = [f"| network | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for name, tasks in sorted(whole.items(), key=lambda item: -item[1]["knn"]["20nn"]):
+        values = (f"{tasks[task][metric]:.1f}" for task, metric in COLUMNS.values())
+        lines.append(f"| {name} | {' | '.join(values)} |")
+    return lines
+
+
+def main() -> None:
+    args = parse_args()
+    from distill import results
+    from distill.checkpoint import random_weights, read_weights
+
+    methods = sorted({run.method for run in RUNS.values()})
+    chosen = args.only.split(",") if args.only else methods
+    for method in chosen:
+        if method not in methods:
+            raise unknown("method", method, methods)
+    file = Path(args.out) / "results.jsonl"
+
+    def done(name: str) -> bool:
+        return len(results.find(results.read(file), label=name)) == 3
+
+    for name, run in RUNS.items():
+        if run.method in chosen and not done(name):
+            print(f"\n== {name}", flush=True)
+            measure(args, name, read_weights(train(args, name, run)), "distilled")
+    if not args.only:
+        for name, weights, init in (
+            ("teacher", read_weights(args.teacher), "teacher"),
+            (f"random {args.student}", random_weights(args.student, args.seed), "random"),
+        ):
+            if not done(name):
+                measure(args, name, weights, init)
+    print("\n".join(table(results.read(file))))
+
+
+if __name__ == "__main__":
+    run_cli(main)
