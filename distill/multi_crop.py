@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from distill.precision import at_least_float32
+
 
 def multi_crop_features(backbone: nn.Module, views: list[Tensor]) -> Tensor:
     """V views, each (B, 3, H, W), those of one size in a row -> features (V B, width), view by view."""
@@ -33,5 +35,5 @@ def multi_crop_embeddings(
         disturbed = head[-1](F.dropout(hidden, dropout[0], head.training))
         outputs.append(F.dropout(disturbed, dropout[1], head.training))
     outputs = torch.stack(outputs)
-    outputs = outputs if outputs.dtype == torch.float64 else outputs.float()  # half under autocast
+    outputs = at_least_float32(outputs)  # half under autocast
     return F.normalize(outputs, dim=-1).unflatten(1, (len(views), -1))

@@ -1,10 +1,9 @@
-"""OSS with a frozen SwAV teacher, published settings: appendix A.8. 130 epochs, as in CompRess."""
+"""OSS with a frozen SwAV teacher, published settings: appendix A.8. SwAV's for batches of 256, but 130 epochs."""
 
-_base_ = "./runtime.py"
+_base_ = "./swav.py"
 
-batch_size = 256  # over all processes
-sync_batch_norm = True  # over the GPUs
 model = dict(
+    _delete_=True,
     type="OSSOffline",
     dropout=(0.1, 0.05),  # hidden layer and output of the student's head
     own_copy=False,  # True: the pseudo-code's sum to the letter
@@ -17,21 +16,8 @@ model = dict(
     student=dict(arch=None, mean=(0.485, 0.456, 0.406), std=(0.228, 0.224, 0.225)),
     teacher=dict(weights=None, output="head"),
 )
-train_dataloader = dict(
-    dataset=dict(
-        type="UnlabelledImages",
-        data_root=None,
-        augmentation=dict(
-            type="MultiCrop", size=224, small_views=6, scale=(0.14, 1.0), small_scale=(0.05, 0.14)
-        ),
-    )
-)
-optim_wrapper = dict(
-    type="OptimWrapper",
-    optimizer=dict(type="LARS", lr=0.6, momentum=0.9, weight_decay=1e-6, trust_coeff=1e-3),
-)
 train_cfg = dict(max_epochs=130)
-param_scheduler = [  # no warm-up; 0.6 -> 0.0006
+param_scheduler = [
     dict(
         type="CosineAnnealingLR",
         by_epoch=True,

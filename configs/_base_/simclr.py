@@ -3,7 +3,7 @@
 _base_ = "./runtime.py"
 
 batch_size = 256  # over all processes
-sync_batch_norm = True  # over the GPUs
+sync_batch_norm = True  # over the GPUs (section 2.2): one GPU's own would tell which views belong together
 model = dict(
     type="SimCLR",
     projection=128,

@@ -8,6 +8,5 @@ here: not measured.
 
 _base_ = "../_base_/simclr.py"
 
-# over the GPUs (section 2.2): batch norms of one GPU would show which views were there together
 model = dict(student=dict(arch="resnet50"))
 train_dataloader = dict(dataset=dict(data_root="data/imagenet/train"))

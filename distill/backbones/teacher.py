@@ -50,7 +50,7 @@ class Teacher(nn.Module):
             raise UserError(f"teacher.output is {output!r}; valid: {', '.join(OUTPUTS)}")
         loaded = read_weights(weights, arch)
         if output == "head" and loaded.head is None:
-            raise UserError(f"teacher {weights}: no projection head in it; set teacher.output='backbone'")
+            raise UserError(f"teacher {weights}: no projection head in it, as teacher.output='head' needs")
         self.backbone = Backbone.from_weights(loaded)
         self.head = nn.Identity()
         self.width = self.backbone.width

@@ -11,18 +11,35 @@ from distill.registry import TRANSFORMS
 
 
 class _Views:
-    """Calls one transform ``views`` times.
+    """One view for each of ``views``: the side of the result in pixels, and the steps to it.
 
     Attributes:
-        size: side of a full view in pixels.
+        size: side of a full view, which comes first.
         sizes: side of each view.
     """
 
-    def __init__(self, size: int, views: int, *steps: v2.Transform):
-        self.size, self.sizes, self.transform = size, (size,) * views, v2.Compose(steps)
+    def __init__(self, *views: tuple[int, list[v2.Transform]]):
+        self.sizes = tuple(side for side, _ in views)
+        self.size = self.sizes[0]
+        self.transforms = [v2.Compose(steps) for _, steps in views]
 
     def __call__(self, image: Image.Image) -> list[Tensor]:
-        return [self.transform(image) for _ in self.sizes]
+        return [transform(image) for transform in self.transforms]
+
+
+class _FullAndSmall(_Views):
+    """Full views of large parts of an image and small views of small ones, all coloured alike.
+
+    The small views' blur is as wide as the full ones', in pixels (the authors' code of SwAV and SEED).
+    """
+
+    def __init__(self, full, small, size, small_size, scale, small_scale, colour):
+        small_size = small_size or round(size * 96 / 224)
+        rest = [*colour, v2.PILToTensor(), _blur(size, 0.5)]
+        super().__init__(
+            *[(size, [*_crop_and_flip(size, scale), *rest])] * full,
+            *[(small_size, [*_crop_and_flip(small_size, small_scale), *rest])] * small,
+        )
 
 
 def _crop_and_flip(size: int, scale: tuple[float, float], flip: float = 0.5) -> list[v2.Transform]:
@@ -44,7 +61,7 @@ class CropFlip(_Views):
     """Random resized crop and flip, nothing else: CompRess's training view (section 4)."""
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0), views: int = 1):
-        super().__init__(size, views, *_crop_and_flip(size, scale), v2.PILToTensor())
+        super().__init__(*[(size, [*_crop_and_flip(size, scale), v2.PILToTensor()])] * views)
 
 
 @TRANSFORMS.register_module()
@@ -53,7 +70,8 @@ class MoCoV2Augmentation(_Views):
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.2, 1.0), views: int = 1):
         crop, flip = _crop_and_flip(size, scale)
-        super().__init__(size, views, crop, *_colour(0.4, 0.1), v2.PILToTensor(), _blur(size, 0.5), flip)
+        steps = [crop, *_colour(0.4, 0.1), v2.PILToTensor(), _blur(size, 0.5), flip]
+        super().__init__(*[(size, steps)] * views)
 
 
 @TRANSFORMS.register_module()
@@ -77,11 +95,11 @@ class SimCLRAugmentation(_Views):
     ):
         colour = _colour(0.8 * strength, 0.2 * strength, grey)
         steps = [*_crop_and_flip(size, scale, flip), *colour, v2.PILToTensor()]
-        super().__init__(size, views, *steps, *([_blur(size, blur)] if blur else []))
+        super().__init__(*[(size, [*steps, *([_blur(size, blur)] if blur else [])])] * views)
 
 
 @TRANSFORMS.register_module()
-class MultiCrop:
+class MultiCrop(_FullAndSmall):
     """SwAV's views (section 3.2): two full ones and several small ones of small parts of the image.
 
     Crop, flip, jitter 0.8/0.8/0.8/0.2 in 80 %, grey 0.2, blur 0.5, for all alike.
@@ -91,9 +109,6 @@ class MultiCrop:
         small_size: of the small ones; None: 96/224 of ``size``.
         small_views: how many.
         scale, small_scale: part of the image's area that a full and a small view show.
-
-    Attributes:
-        sizes: side of each view, the full ones first.
     """
 
     def __init__(
@@ -104,43 +119,26 @@ class MultiCrop:
         scale: tuple[float, float] = (0.14, 1.0),
         small_scale: tuple[float, float] = (0.05, 0.14),
     ):
-        # the small views' blur is as wide as the full ones', in pixels (the authors' code)
-        rest = [*_colour(0.8, 0.2), v2.PILToTensor(), _blur(size, 0.5)]
-        full = v2.Compose([*_crop_and_flip(size, scale), *rest])
-        small_size = small_size or round(size * 96 / 224)
-        small = v2.Compose([*_crop_and_flip(small_size, small_scale), *rest])
-        self.size, self.sizes = size, (size, size, *[small_size] * small_views)
-        self.transforms = (full, full, *[small] * small_views)
-
-    def __call__(self, image: Image.Image) -> list[Tensor]:
-        return [transform(image) for transform in self.transforms]
+        super().__init__(2, small_views, size, small_size, scale, small_scale, _colour(0.8, 0.2))
 
 
 @TRANSFORMS.register_module()
-class BYOLAugmentation:
+class BYOLAugmentation(_Views):
     """BYOL's two views (appendix B, table 6): alike but for blur, in 100 % and 10 %, and solarisation.
 
     Crop, flip, jitter 0.4/0.4/0.2/0.1 in 80 %, grey 0.2; the second view is solarised in 20 %: brightnesses
     from one half on are inverted.
-
-    Attributes:
-        sizes: side of each view.
     """
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0)):
-        self.size, self.sizes = size, (size, size)
         jitter = v2.RandomApply([v2.ColorJitter(0.4, 0.4, 0.2, 0.1)], p=0.8)
         steps = [*_crop_and_flip(size, scale), jitter, v2.RandomGrayscale(0.2), v2.PILToTensor()]
-        first = v2.Compose([*steps, _blur(size, 1.0)])
-        second = v2.Compose([*steps, _blur(size, 0.1), v2.RandomSolarize(threshold=128, p=0.2)])
-        self.transforms = (first, second)
-
-    def __call__(self, image: Image.Image) -> list[Tensor]:
-        return [transform(image) for transform in self.transforms]
+        solarise = v2.RandomSolarize(threshold=128, p=0.2)
+        super().__init__((size, [*steps, _blur(size, 1.0)]), (size, [*steps, _blur(size, 0.1), solarise]))
 
 
 @TRANSFORMS.register_module()
-class SmallPatchAugmentation:
+class SmallPatchAugmentation(_FullAndSmall):
     """One full view and small patches of an image, coloured as MoCo-v2's: SEED's (the authors' code).
 
     Args:
@@ -148,9 +146,6 @@ class SmallPatchAugmentation:
         small_size: of the patches; None: 96/224 of ``size``.
         small_views: how many patches.
         scale, small_scale: part of the image's area that the full view and a patch show.
-
-    Attributes:
-        sizes: side of each view, the full one first.
     """
 
     def __init__(
@@ -161,15 +156,7 @@ class SmallPatchAugmentation:
         scale: tuple[float, float] = (0.14, 1.0),
         small_scale: tuple[float, float] = (0.05, 0.14),
     ):
-        rest = [*_colour(0.4, 0.1), v2.PILToTensor(), _blur(size, 0.5)]
-        small_size = small_size or round(size * 96 / 224)
-        full = v2.Compose([*_crop_and_flip(size, scale), *rest])
-        small = v2.Compose([*_crop_and_flip(small_size, small_scale), *rest])
-        self.size, self.sizes = size, (size, *[small_size] * small_views)
-        self.transforms = (full, *[small] * small_views)
-
-    def __call__(self, image: Image.Image) -> list[Tensor]:
-        return [transform(image) for transform in self.transforms]
+        super().__init__(1, small_views, size, small_size, scale, small_scale, _colour(0.4, 0.1))
 
 
 @TRANSFORMS.register_module()
@@ -182,4 +169,4 @@ class CentreCrop(_Views):
 
     def __init__(self, size: int = 224, resize: int | None = None):
         shorter = resize or round(size * 256 / 224)
-        super().__init__(size, 1, v2.Resize(shorter, antialias=True), v2.CenterCrop(size), v2.PILToTensor())
+        super().__init__((size, [v2.Resize(shorter, antialias=True), v2.CenterCrop(size), v2.PILToTensor()]))

@@ -62,7 +62,7 @@ def recipe(
         config.param_scheduler = scale_schedule(config.param_scheduler, published, epochs)
         notes += [
             *_changed("epochs", published, epochs),
-            *_scale_epochs(config.model, published, epochs),
+            *_never_reached(config.model, epochs),
             f"schedule: {_show_schedule(config.param_scheduler)}",
         ]
     optimizer = config.optim_wrapper.optimizer
@@ -117,14 +117,13 @@ def _fit_to_data(model: dict, images: int) -> list[str]:
     return notes
 
 
-def _scale_epochs(model: dict, published: int, epochs: int) -> list[str]:
-    """Brings what begins or ends at an epoch to the same part of the run."""
-    notes = []
-    for key in model:
-        if key.endswith("_epoch"):
-            before, model[key] = model[key], model[key] * epochs / published
-            notes.append(f"{key} {before:g} -> {model[key]:g}: the same part of the run")
-    return notes
+def _never_reached(model: dict, epochs: int) -> list[str]:
+    """A line for what would begin or end at an epoch (SwAV's queue) that a short run does not have.
+
+    Such epochs do not shrink with the schedule: the authors use the same ones for 200 and 400 epochs.
+    """
+    late = [key for key in model if key.endswith("_epoch") and model[key] >= epochs]
+    return [f"{key} {model[key]:g} is not reached in {epochs} epochs" for key in late]
 
 
 def scale_schedule(schedulers: list[dict], published: int, epochs: int) -> list[dict]:

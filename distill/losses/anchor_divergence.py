@@ -8,6 +8,8 @@ in the forward pass, so two (B, K) buffers are all that ever exists and nothing 
 import torch
 from torch import Tensor
 
+from distill.precision import at_least_float32
+
 # Elements of a (rows, K) block worked on at a time: small enough for a CPU's cache, large enough
 # to fill a GPU.
 BLOCK = {"cpu": 2**19, "cuda": 2**26}
@@ -100,5 +102,5 @@ def anchor_divergence(
     """
     tensors = (student, teacher.detach(), student_anchors, teacher_anchors)
     with torch.autocast(student.device.type, enabled=False):
-        tensors = [t if t.dtype == torch.float64 else t.float() for t in tensors]
+        tensors = [at_least_float32(t) for t in tensors]
         return _AnchorDivergence.apply(*tensors, student_temperature, teacher_temperature, self_anchor)

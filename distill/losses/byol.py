@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from distill.precision import at_least_float32
+
 
 def byol_loss(prediction: Tensor, target: Tensor) -> Tensor:
     r"""``|p/|p| - z/|z||^2 = 2 - 2 cos(p, z)``, mean over the batch (Grill et al., NeurIPS 2020, equation 2).
@@ -20,7 +22,7 @@ def byol_loss(prediction: Tensor, target: Tensor) -> Tensor:
     """
     with torch.autocast(prediction.device.type, enabled=False):
         p, z = (
-            F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1)
+            F.normalize(at_least_float32(x), dim=1)
             for x in (prediction, target.detach())
         )
         return 2 - 2 * (p * z).sum(1).mean()

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from distill.precision import at_least_float32
+
 
 def info_nce_loss(query: Tensor, key: Tensor, negatives: Tensor, temperature: float = 0.2) -> Tensor:
     r"""``-log exp(<q, k>/T) / (exp(<q, k>/T) + sum_j exp(<q, n_j>/T))``, mean over the batch
@@ -19,7 +21,7 @@ def info_nce_loss(query: Tensor, key: Tensor, negatives: Tensor, temperature: fl
         A scalar, in nats. In float32 at least, whatever autocast says.
     """
     with torch.autocast(query.device.type, enabled=False):
-        query, key = (F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1) for x in (query, key))
+        query, key = (F.normalize(at_least_float32(x), dim=1) for x in (query, key))
         positive = (query * key.detach()).sum(1, keepdim=True)  # (B, 1)
         others = query @ negatives.detach().clone().T  # (B, K); a copy: the queue moves before the gradient
         logits = torch.cat([positive, others], dim=1) / temperature

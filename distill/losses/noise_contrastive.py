@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distill.distributed import gather, world_size
+from distill.precision import at_least_float32
 
 
 def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
@@ -19,7 +20,7 @@ def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature
     """
     with torch.autocast(query.device.type, enabled=False):
         query, positive, negatives = (
-            x if x.dtype == torch.float64 else x.float() for x in (query, positive, negatives)
+            at_least_float32(x) for x in (query, positive, negatives)
         )
         own = (query * positive).sum(1, keepdim=True)
         others = query @ negatives.T if negatives.ndim == 2 else (negatives @ query[:, :, None])[:, :, 0]

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.distributed import gather_with_gradient, rank
+from distill.precision import at_least_float32
 
 
 def nt_xent_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:
@@ -23,7 +24,7 @@ def nt_xent_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Ten
     """
     batch = first.shape[0]
     with torch.autocast(first.device.type, enabled=False):
-        views = [F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1) for x in (first, second)]
+        views = [F.normalize(at_least_float32(x), dim=1) for x in (first, second)]
         everyone = torch.cat([gather_with_gradient(view) for view in views])  # (2N, D), N = world * B
         total = everyone.shape[0] // 2
         logits = torch.cat(views) @ everyone.T / temperature  # (2B, 2N)

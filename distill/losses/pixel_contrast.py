@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from distill.precision import at_least_float32
+
 # Elements of a (pixels, K) block: 256 MB in float32, large enough to fill a GPU.
 BLOCK = 2**26
 
@@ -59,7 +61,7 @@ def pixel_contrast_loss(
     """
     with torch.autocast(student.device.type, enabled=False):
         student, teacher, negatives = (
-            x if x.dtype == torch.float64 else x.float() for x in (student, teacher.detach(), negatives)
+            at_least_float32(x) for x in (student, teacher.detach(), negatives)
         )
         teacher = F.adaptive_avg_pool2d(teacher, student.shape[-2:])
         return _ContrastWithQueue.apply(_pixels(student), _pixels(teacher), negatives, temperature)

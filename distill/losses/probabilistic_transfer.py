@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.distributed import gather, gather_with_gradient, rank
+from distill.precision import at_least_float32
 
 SMALLEST = 1e-7  # similarity of the student: opposite embeddings have 0, of which there is no logarithm
 
@@ -27,7 +28,7 @@ def probabilistic_transfer_loss(student: Tensor, teacher: Tensor) -> Tensor:
     batch = student.shape[0]
     with torch.autocast(student.device.type, enabled=False):
         student, teacher = (
-            F.normalize(x if x.dtype == torch.float64 else x.float(), dim=1)
+            F.normalize(at_least_float32(x), dim=1)
             for x in (student, teacher.detach())
         )
         every_student, every_teacher = gather_with_gradient(student), gather(teacher)  # (N, D)

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.distributed import gather_with_gradient
+from distill.precision import at_least_float32
 
 EPSILON = 1e-5  # torch's batch norm's
 
@@ -45,6 +46,6 @@ def regression_loss(student: Tensor, teacher: Tensor, normalisation: str = "none
     """
     normalise = NORMALISATIONS[normalisation]
     with torch.autocast(student.device.type, enabled=False):
-        student, teacher = (x if x.dtype == torch.float64 else x.float() for x in (student, teacher.detach()))
+        student, teacher = (at_least_float32(x) for x in (student, teacher.detach()))
         error = (normalise(student) - normalise(teacher)).square()
         return error.sum(1).mean() if normalisation == "l2" else error.mean()

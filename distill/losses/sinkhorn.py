@@ -5,6 +5,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from distill.distributed import world_size
+from distill.precision import at_least_float32
 
 
 @torch.no_grad()
@@ -28,7 +29,7 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tens
         (N, P); each row sums to 1, columns to nearly the same.
     """
     with torch.autocast(scores.device.type, enabled=False):
-        log_codes = (scores if scores.dtype == torch.float64 else scores.float()) / epsilon
+        log_codes = at_least_float32(scores) / epsilon
         for _ in range(iterations):
             # equal totals up to a common factor, which the rows' step takes out again
             log_codes = log_codes - _log_column_sums(log_codes)

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from distill.precision import at_least_float32
+
 
 def swapped_prediction_loss(
     scores: Tensor, codes: Tensor, temperature: float = 0.1, own_copy: bool = False
@@ -26,7 +28,7 @@ def swapped_prediction_loss(
     """
     copies, views = scores.shape[:2]
     with torch.autocast(scores.device.type, enabled=False):
-        scores = scores if scores.dtype == torch.float64 else scores.float()
+        scores = at_least_float32(scores)
         log_p = F.log_softmax(scores / temperature, dim=-1)
         own = log_p[: 1 if own_copy else copies, : len(codes)].sum(0)  # (C, B, P)
         others = log_p.sum((0, 1)) - own

@@ -13,6 +13,7 @@ from distill.heads import mlp
 from distill.losses import swapped_prediction_loss
 from distill.methods.base import Export, Method
 from distill.multi_crop import multi_crop_embeddings
+from distill.precision import at_least_float32
 from distill.prototypes import Codes, Prototypes
 from distill.registry import MODELS
 
@@ -105,7 +106,7 @@ class OSS(Method):
 
 def _cross_entropy(logits: Tensor, label: int) -> Tensor:
     """Cross-entropy of (N, 2) logits with one label for all; half precision only before it."""
-    logits = logits if logits.dtype == torch.float64 else logits.float()
+    logits = at_least_float32(logits)
     return F.cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
 
 

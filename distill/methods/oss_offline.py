@@ -11,6 +11,7 @@ from distill.losses import swapped_prediction_loss
 from distill.methods.base import Export, Method
 from distill.methods.oss import two_rates
 from distill.multi_crop import multi_crop_embeddings
+from distill.precision import at_least_float32
 from distill.prototypes import Codes, cosines
 from distill.registry import MODELS
 
@@ -55,7 +56,7 @@ class OSSOffline(Method):
         prototypes = F.normalize(self.teacher.prototypes, dim=1)
         # codes are all that the teacher gives: it sees no small views
         z = torch.stack([self.teacher(view, index) for view in views[: self.codes.crops]])
-        z = F.normalize(z if z.dtype == torch.float64 else z.float(), dim=-1)
+        z = F.normalize(at_least_float32(z), dim=-1)
         codes = self.codes(z, prototypes, self.progress.epoch >= self.queue_start_epoch)
         w = multi_crop_embeddings(self.student, self.head, views, self.dropout)  # (K, V, B, D)
         scores = cosines(w, prototypes)

@@ -18,6 +18,8 @@ from distill.methods.base import Method
 from distill.registry import MODELS, TRANSFORMS
 from tests.distill.methods.small import SMALL, Inputs, small_config
 
+QUEUE = "queue"
+
 
 def build(name: str, inputs: Inputs) -> Method:
     """The method of the small config, in eval mode: batch norm must not depend on the split."""
@@ -53,34 +55,57 @@ def two_steps(name: str, inputs: Inputs, rank: int, world: int) -> dict:
     return {"losses": losses, "gradients": gradients, "buffers": buffers}
 
 
-def in_two_processes(folder: Path, *what: str) -> list[dict]:
-    """Runs this file once for each rank and returns what each has found."""
+def in_two_processes(folder: Path, names: list[str], inputs: Inputs | None = None) -> None:
+    """Runs this file once for each rank; what they find is written to ``folder/NAME.RANK.pt``."""
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
     }
+    files = [str(getattr(inputs, field.name)) for field in fields(inputs)] if inputs else []
     processes = [
-        subprocess.Popen([sys.executable, __file__, str(folder), str(rank), *what], env=environment)
+        subprocess.Popen(
+            [sys.executable, __file__, str(folder), str(rank), ",".join(names), *files],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
         for rank in (0, 1)
     ]
-    assert [process.wait(timeout=240) for process in processes] == [0, 0]
-    return [torch.load(folder / f"{rank}.pt") for rank in (0, 1)]
+    for process in processes:
+        process.wait(timeout=900)
 
 
-def one_of_two(folder: str, rank: str, name: str | None = None, *inputs: str) -> None:
+def found_by_both(folder: Path, name: str) -> list[dict]:
+    files = [folder / f"{name}.{rank}.pt" for rank in (0, 1)]
+    assert all(file.exists() for file in files), "a process failed at this or an earlier name: see stderr"
+    return [torch.load(file) for file in files]
+
+
+def one_of_two(folder: str, rank: str, names: str, *inputs: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=int(rank), world_size=2)
-    files = Inputs(*map(Path, inputs)) if name else None
-    found = two_steps(name, files, int(rank), 2) if name else queue_and_nt_xent(int(rank))
-    torch.save(found, f"{folder}/{rank}.pt")
+    for name in names.split(","):
+        if name == QUEUE:
+            found = queue_and_nt_xent(int(rank))
+        else:
+            found = two_steps(name, Inputs(*map(Path, inputs)), int(rank), 2)
+        torch.save(found, f"{folder}/{name}.{rank}.pt")
     dist.destroy_process_group()
 
 
+@pytest.fixture(scope="module")
+def pair(request, method_inputs, tmp_path_factory) -> Path:
+    """One pair of processes for all methods that were asked for: starting takes longer than they do."""
+    tests = [item for item in request.session.items if item.path == request.path]
+    names = [test.callspec.params["name"] for test in tests if hasattr(test, "callspec")]
+    folder = tmp_path_factory.mktemp("pair")
+    in_two_processes(folder, names, method_inputs)
+    return folder
+
+
 @pytest.mark.parametrize("name", SMALL)
-def test_two_processes_equal_one(name, method_inputs, tmp_path):
+def test_two_processes_equal_one(name, method_inputs, pair):
     expected = two_steps(name, method_inputs, 0, 1)
-    files = [str(getattr(method_inputs, field.name)) for field in fields(method_inputs)]
-    for found in in_two_processes(tmp_path, name, *files):
+    for found in found_by_both(pair, name):
         for ours, theirs in zip(expected["losses"], found["losses"], strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
         assert expected["buffers"].keys() == found["buffers"].keys()
@@ -107,7 +132,8 @@ def queue_and_nt_xent(rank: int) -> dict:
 
 def test_queue_and_nt_xent_in_two_processes(tmp_path):
     """The queue wraps in rank order on both; mean loss and summed gradient are those of one process."""
-    first, second = in_two_processes(tmp_path)
+    in_two_processes(tmp_path, [QUEUE])
+    first, second = found_by_both(tmp_path, QUEUE)
     # written in turn: 0 0 1 1 2 2 3 | 3 4 4 5 5, so places 0-4 hold the second round
     assert first["queue"]["anchors"][:, 0].tolist() == [3, 4, 4, 5, 5, 2, 3]
     torch.testing.assert_close(first["queue"], second["queue"], rtol=0, atol=0)
