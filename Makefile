@@ -32,7 +32,7 @@ demo: setup ## run the main job on made-up data: distil, evaluate, convert, tran
 
 test: setup ## lint and run all tests
 	@$(BIN)/ruff check .
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 doctor: setup ## say what is installed, what works, and how to mend what does not
 	@$(BIN)/python tools/doctor.py

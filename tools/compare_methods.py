@@ -29,11 +29,13 @@ class Run:
             ``prototypes`` (as SwAV's: with the centres of its embeddings), ``trained`` (together with the
             student, the same architecture), or None.
         options: changes to the config that the data's size asks for.
+        lr: the optimiser's, where the common one is too high: the student ends below a random network.
     """
 
     method: str
     teacher: str | None = "cached"
     options: dict = field(default_factory=dict)
+    lr: float | None = None
 
 
 # 3,000 prototypes, 16,384 negatives and 6 small views are for a million images
@@ -42,27 +44,28 @@ FEW_VIEWS = {"train_dataloader.dataset.augmentation.small_views": 2}
 CLUSTERED = FEW_VIEWS | {"model.prototypes": PROTOTYPES}
 RUNS = {
     "CompRess-1q": Run("compress_1q"),
+    "CompRess-1q, queue of a tenth": Run("compress_1q", options={"model.queue_length": 1500}),
     "CompRess-2q": Run("compress_2q"),
     "CompRess-2q, momentum 0.5": Run("compress_2q", options={"model.momentum": 0.5}),
     "SEED": Run("seed"),
-    "SEED, small patches": Run("seed_small_patches", "live"),
-    "OSS": Run("oss", "trained", CLUSTERED),
+    "SEED, small patches": Run("seed_small_patches", "live", FEW_VIEWS | {"model.small_patches": 2}),
+    "OSS": Run("oss", "trained", CLUSTERED, 1e-3),
     "OSS offline": Run("oss_offline", "prototypes", FEW_VIEWS),
     "PCD": Run("pcd", "live"),
     "PCD, vectorised": Run("pcd_vectorised", "live"),
-    "CRD": Run("crd", options={"model.negatives": 2048}),
+    "CRD": Run("crd", options={"model.negatives": 2048}, lr=1e-3),
     "cluster classification": Run("cluster_classification"),
     "Reg": Run("reg"),
     "Reg-BN": Run("reg_bn"),
     "probabilistic transfer": Run("probabilistic_transfer"),
     "SEED's l2 distance": Run("seed_l2"),
-    "SEED's k-means": Run("seed_kmeans"),
+    "SEED's k-means": Run("seed_kmeans", lr=1e-3),
     "SEED's online clustering": Run("seed_online_clustering"),
     "SEED's binary contrastive": Run("seed_binary_contrastive"),
-    "MoCo-v2": Run("moco_v2", None),
-    "SwAV": Run("swav", None, CLUSTERED),
-    "BYOL": Run("byol", None),
-    "SimCLR": Run("simclr", None),
+    "MoCo-v2": Run("moco_v2", None, lr=1e-3),
+    "SwAV": Run("swav", None, CLUSTERED, 1e-3),
+    "BYOL": Run("byol", None, lr=1e-3),
+    "SimCLR": Run("simclr", None, lr=1e-3),
 }
 COLUMNS = {
     "1-NN": ("knn", "1nn"),
@@ -112,12 +115,13 @@ def with_prototypes(args: argparse.Namespace) -> Path:
 
     from distill.backbones import Backbone
     from distill.checkpoint import read_weights, save_student
-    from distill.evaluation.cluster_alignment import kmeans
+    from distill.clustering import kmeans
 
     path = Path(args.out) / "teacher_with_prototypes.pth"
     if not path.exists():
         rows = torch.from_numpy(np.load(cached(args, "head") / "embeddings.npy").astype(np.float32))
-        centres = F.normalize(kmeans(F.normalize(rows, dim=1), PROTOTYPES, 20, 1, args.seed), dim=1)
+        count = min(PROTOTYPES, len(rows))
+        centres = F.normalize(kmeans(F.normalize(rows, dim=1), count, 20, 1, args.seed), dim=1)
         found = read_weights(args.teacher)
         save_student(
             path, Backbone.from_weights(found).net, found.arch, found.mean, found.std, args.image_size,
@@ -144,12 +148,11 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
     elif run.teacher == "cached":
         base = Config.fromfile(config_root() / "_base_" / f"{run.method}.py")
         cache = str(cached(args, "backbone" if base.model.teacher.output == "backbone" else "head"))
+    optimizer = dict(type="AdamW", lr=run.lr or args.lr, weight_decay=0.01)
     options = {
         **run.options,
         "model.student.channels_last": True,
-        "optim_wrapper": dict(
-            type="OptimWrapper", optimizer=dict(type="AdamW", lr=args.lr, weight_decay=0.01), _delete_=True
-        ),
+        "optim_wrapper": dict(type="OptimWrapper", optimizer=optimizer, _delete_=True),
         "param_scheduler": [
             dict(type="CosineAnnealingLR", T_max=args.epochs, by_epoch=True, convert_to_iter_based=True)
         ],

@@ -1,0 +1,34 @@
+"""Every published run is a config that says what it is, and is what it says."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from distill.engine.validate import validate
+
+ROOT = Path(__file__).resolve().parents[2]
+PUBLISHED = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
+
+
+@pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
+def test_a_config_is_valid_and_its_docstring_and_name_are_true(path):
+    config = Config.fromfile(path)
+    validate(config)
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert f"tools/distill.py {path.relative_to(ROOT)} --launcher pytorch" in text, "its command"
+    assert "Published" in text and "Measured here:" in text.replace("\n", " ")
+    batch, accumulated, epochs = re.search(r"_b(\d+)(?:x(\d+))?-(\d+)e_in1k$", path.stem).groups()
+    assert (config.batch_size, config.train_cfg.max_epochs) == (int(batch), int(epochs))
+    assert config.optim_wrapper.get("accumulative_counts", 1) == int(accumulated or 1)
+    assert max(schedule.get("end", 0) for schedule in config.param_scheduler) in (0, int(epochs))
+
+
+def test_every_student_of_the_papers_has_a_config():
+    students = {Config.fromfile(path).model.student.arch for path in PUBLISHED}
+    assert students >= {
+        "alexnet_compress", "resnet18", "resnet50", "mobilenetv2_100", "mobilenetv3_large_100",
+        "efficientnet_b0", "regnety_006",
+    }  # fmt: skip

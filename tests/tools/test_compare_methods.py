@@ -1,0 +1,35 @@
+"""tools/compare_methods.py: one table of several methods, made bit by bit."""
+
+import pytest
+
+from distill import results
+from tests.distill.evaluation.conftest import write_folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    write_folder(root / "train", images=12)
+    write_folder(root / "val", images=4, seed=1)
+    return root
+
+
+def test_rows_are_added_once_and_the_table_holds_all(data, teacher_file, run_tool, tmp_path):
+    command = [
+        "compare_methods.py", "--data", data, "--teacher", teacher_file, "--student", "mobilenetv3_small_050",
+        "--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "0", "--out", tmp_path,
+    ]  # fmt: skip
+    first = run_tool(*command, "--only", "reg")
+    assert first.returncode == 0, first.stderr
+    assert "| Reg |" in first.stdout
+    second = run_tool(*command, "--only", "reg,oss_offline")
+    assert second.returncode == 0, second.stderr
+    assert "== Reg" not in second.stdout, "done before"
+    assert "| Reg |" in second.stdout and "| OSS offline |" in second.stdout
+    rows = results.read(tmp_path / "results.jsonl")
+    assert [(row["label"], row["task"]) for row in rows] == [
+        (label, task) for label in ("Reg", "OSS offline") for task in ("knn", "linear", "cluster_alignment")
+    ]
+    wrong = run_tool(*command, "--only", "rge")
+    assert wrong.returncode == 2
+    assert "unknown method 'rge'; did you mean 'reg'" in wrong.stderr
