@@ -8,8 +8,9 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).resolve().parent
 
 REQUIRED = [
-    "torch>=2.4,<2.13",  # from 2.13 on torch's headers need C++20, which mmcv's build does not pass
-    "torchvision>=0.19",
+    # before 2.6 safe_globals takes no names; from 2.13 on the headers need C++20, which mmcv's build lacks
+    "torch>=2.6,<2.13",
+    "torchvision>=0.21",
     "timm>=1.0.20",
     "mmengine>=0.10.7",
     "numpy",

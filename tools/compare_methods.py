@@ -29,7 +29,7 @@ class Run:
             ``prototypes`` (as SwAV's: with the centres of its embeddings), ``trained`` (together with the
             student, the same architecture), or None.
         options: changes to the config that the data's size asks for.
-        lr: the optimiser's, where the common one is too high: the student ends below a random network.
+        lr: the optimiser's, where it is not the common one: for those whose targets are noise at first.
     """
 
     method: str
@@ -44,7 +44,6 @@ FEW_VIEWS = {"train_dataloader.dataset.augmentation.small_views": 2}
 CLUSTERED = FEW_VIEWS | {"model.prototypes": PROTOTYPES}
 RUNS = {
     "CompRess-1q": Run("compress_1q"),
-    "CompRess-1q, queue of a tenth": Run("compress_1q", options={"model.queue_length": 1500}),
     "CompRess-2q": Run("compress_2q"),
     "CompRess-2q, momentum 0.5": Run("compress_2q", options={"model.momentum": 0.5}),
     "SEED": Run("seed"),

@@ -31,14 +31,30 @@ class _FullAndSmall(_Views):
     """Full views of large parts of an image and small views of small ones, all coloured alike.
 
     The small views' blur is as wide as the full ones', in pixels (the authors' code of SwAV and SEED).
+
+    Args:
+        size: side of the full views in pixels.
+        small_size: of the small ones; None: 96/224 of ``size``.
+        small_views: how many.
+        scale, small_scale: part of the image's area that a full and a small view show.
     """
 
-    def __init__(self, full, small, size, small_size, scale, small_scale, colour):
+    full_views: int
+    colour: tuple[float, float]  # of ``_colour``
+
+    def __init__(
+        self,
+        size: int = 224,
+        small_size: int | None = None,
+        small_views: int = 6,
+        scale: tuple[float, float] = (0.14, 1.0),
+        small_scale: tuple[float, float] = (0.05, 0.14),
+    ):
         small_size = small_size or round(size * 96 / 224)
-        rest = [*colour, v2.PILToTensor(), _blur(size, 0.5)]
+        rest = [*_colour(*self.colour), v2.PILToTensor(), _blur(size, 0.5)]
         super().__init__(
-            *[(size, [*_crop_and_flip(size, scale), *rest])] * full,
-            *[(small_size, [*_crop_and_flip(small_size, small_scale), *rest])] * small,
+            *[(size, [*_crop_and_flip(size, scale), *rest])] * self.full_views,
+            *[(small_size, [*_crop_and_flip(small_size, small_scale), *rest])] * small_views,
         )
 
 
@@ -104,22 +120,10 @@ class MultiCrop(_FullAndSmall):
 
     Crop, flip, jitter 0.8/0.8/0.8/0.2 in 80 %, grey 0.2, blur 0.5, for all alike.
 
-    Args:
-        size: side of the full views in pixels.
-        small_size: of the small ones; None: 96/224 of ``size``.
-        small_views: how many.
-        scale, small_scale: part of the image's area that a full and a small view show.
+    Arguments: ``_FullAndSmall``.
     """
 
-    def __init__(
-        self,
-        size: int = 224,
-        small_size: int | None = None,
-        small_views: int = 6,
-        scale: tuple[float, float] = (0.14, 1.0),
-        small_scale: tuple[float, float] = (0.05, 0.14),
-    ):
-        super().__init__(2, small_views, size, small_size, scale, small_scale, _colour(0.8, 0.2))
+    full_views, colour = 2, (0.8, 0.2)
 
 
 @TRANSFORMS.register_module()
@@ -141,22 +145,10 @@ class BYOLAugmentation(_Views):
 class SmallPatchAugmentation(_FullAndSmall):
     """One full view and small patches of an image, coloured as MoCo-v2's: SEED's (the authors' code).
 
-    Args:
-        size: side of the full view in pixels.
-        small_size: of the patches; None: 96/224 of ``size``.
-        small_views: how many patches.
-        scale, small_scale: part of the image's area that the full view and a patch show.
+    Arguments: ``_FullAndSmall``.
     """
 
-    def __init__(
-        self,
-        size: int = 224,
-        small_size: int | None = None,
-        small_views: int = 6,
-        scale: tuple[float, float] = (0.14, 1.0),
-        small_scale: tuple[float, float] = (0.05, 0.14),
-    ):
-        super().__init__(1, small_views, size, small_size, scale, small_scale, _colour(0.4, 0.1))
+    full_views, colour = 1, (0.4, 0.1)
 
 
 @TRANSFORMS.register_module()

@@ -275,3 +275,30 @@ def test_fewer_epochs_shorten_every_schedule_in_proportion(image_folder):
     config, notes = recipe("compress_1q", str(image_folder), "resnet18", "teacher.pth")
     assert config.param_scheduler[0]["milestones"] == [90, 120]
     assert notes == ["queue_length 128000 -> 24: as long as the data set"]
+
+
+def test_what_a_small_data_set_cannot_fill_is_cut_and_said(image_folder):
+    config, notes = recipe("crd", str(image_folder), "resnet18", "teacher.pth")
+    assert (config.model.samples, config.model.negatives) == (24, 24)
+    assert notes == ["negatives 16384 -> 24: as long as the data set"]
+    config, notes = recipe("seed_kmeans", str(image_folder), "resnet18", "teacher.pth", teacher_cache="cache")
+    assert config.model.clusters == 2
+    assert notes == ["clusters 16000 -> 2: 80 images a cluster"]
+
+
+def test_a_run_too_short_for_an_epoch_of_the_settings_says_so(image_folder):
+    config, notes = recipe("swav", str(image_folder), "resnet18", epochs=4)
+    assert config.model.queue_start_epoch == 15
+    assert "queue_start_epoch 15 is not reached in 4 epochs" in notes
+    assert not any(note.startswith("prototypes_frozen") for note in notes)
+
+
+def test_a_teacher_that_is_trained_is_named_and_has_no_cache(image_folder):
+    config, _ = recipe("oss", str(image_folder), "resnet18", "resnet50")
+    assert config.model.online_teacher.arch == "resnet50"
+    with pytest.raises(UserError, match="needs the name of a teacher to train"):
+        recipe("oss", str(image_folder), "resnet18")
+    with pytest.raises(UserError, match="leave --teacher-cache away"):
+        recipe("oss", str(image_folder), "resnet18", "resnet50", teacher_cache="cache")
+    with pytest.raises(UserError, match="leave --teacher and --teacher-cache away"):
+        recipe("byol", str(image_folder), "resnet18", teacher_cache="cache")
