@@ -30,28 +30,51 @@ class Run:
             student, the same architecture), or None.
         options: changes to the config that the data's size asks for.
         lr: the optimiser's, where it is not the common one: for those whose targets are noise at first.
+        warmup: epochs until the learning rate is there.
     """
 
     method: str
     teacher: str | None = "cached"
     options: dict = field(default_factory=dict)
     lr: float | None = None
+    warmup: float = 0.0
+
+
+def _views(**settings) -> dict:
+    return {f"train_dataloader.dataset.augmentation.{key}": value for key, value in settings.items()}
 
 
 # 3,000 prototypes, 16,384 negatives and 6 small views are for a million images
 PROTOTYPES = 300
-FEW_VIEWS = {"train_dataloader.dataset.augmentation.small_views": 2}
-CLUSTERED = FEW_VIEWS | {"model.prototypes": PROTOTYPES}
+FEW_VIEWS = _views(small_views=2)
+# A random small network maps two strongly coloured views of a picture to unrelated places, and in a budget as
+# small as this it does not get over that: methods without a pretrained teacher see milder views.
+MILD_VIEWS = _views(type="SimCLRAugmentation", strength=0.5, blur=0.0, scale=(0.2, 1.0), views=2)
+# Where views agree less than epsilon / temperature, clusters fade instead of growing, until all pictures
+# share one code; hence the small epsilon, and prototypes that hold still until there is something to follow.
+CLUSTERED = _views(small_views=2, strength=0.25, scale=(0.4, 1.0), small_scale=(0.14, 0.4)) | {
+    "model.prototypes": 100,
+    "model.projection": 32,
+    "model.epsilon": 0.02,
+    "model.queue_length": 0,
+    "model.prototypes_frozen_until_epoch": 2,
+}
+# With the published momentum the keys stay random for as long as this lasts. A faster key encoder makes a
+# long queue's keys so old that a query is told from them by its date, without a look at the picture.
+FRESH_KEYS = {"model.momentum": 0.99, "model.queue_length": 256, "model.shuffle_groups": 2}
+# heads as wide as the teacher's, as in the released code; crops in which a pixel shows something similar
+PIXELS = _views(scale=(0.4, 1.0)) | {"model.hidden": 512}
+FROM_NOTHING = dict(lr=1e-3, warmup=0.5)
 RUNS = {
     "CompRess-1q": Run("compress_1q"),
     "CompRess-2q": Run("compress_2q"),
     "CompRess-2q, momentum 0.5": Run("compress_2q", options={"model.momentum": 0.5}),
     "SEED": Run("seed"),
     "SEED, small patches": Run("seed_small_patches", "live", FEW_VIEWS | {"model.small_patches": 2}),
-    "OSS": Run("oss", "trained", CLUSTERED, 1e-3),
+    "OSS": Run("oss", "trained", CLUSTERED | {"model.online_teacher.channels_last": True}, **FROM_NOTHING),
     "OSS offline": Run("oss_offline", "prototypes", FEW_VIEWS),
-    "PCD": Run("pcd", "live"),
-    "PCD, vectorised": Run("pcd_vectorised", "live"),
+    "PCD": Run("pcd", "live", PIXELS),
+    "PCD, vectorised": Run("pcd_vectorised", "live", PIXELS),
     "CRD": Run("crd", options={"model.negatives": 2048}, lr=1e-3),
     "cluster classification": Run("cluster_classification"),
     "Reg": Run("reg"),
@@ -61,10 +84,10 @@ RUNS = {
     "SEED's k-means": Run("seed_kmeans", lr=1e-3),
     "SEED's online clustering": Run("seed_online_clustering"),
     "SEED's binary contrastive": Run("seed_binary_contrastive"),
-    "MoCo-v2": Run("moco_v2", None, lr=1e-3),
-    "SwAV": Run("swav", None, CLUSTERED, 1e-3),
-    "BYOL": Run("byol", None, lr=1e-3),
-    "SimCLR": Run("simclr", None, lr=1e-3),
+    "MoCo-v2": Run("moco_v2", None, MILD_VIEWS | FRESH_KEYS, **FROM_NOTHING),
+    "SwAV": Run("swav", None, CLUSTERED, **FROM_NOTHING),
+    "BYOL": Run("byol", None, MILD_VIEWS | {"model.momentum": 0.99}, **FROM_NOTHING),
+    "SimCLR": Run("simclr", None, MILD_VIEWS, **FROM_NOTHING),
 }
 COLUMNS = {
     "1-NN": ("knn", "1nn"),
@@ -152,15 +175,22 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
         **run.options,
         "model.student.channels_last": True,
         "optim_wrapper": dict(type="OptimWrapper", optimizer=optimizer, _delete_=True),
-        "param_scheduler": [
-            dict(type="CosineAnnealingLR", T_max=args.epochs, by_epoch=True, convert_to_iter_based=True)
-        ],
+        "param_scheduler": _schedule(args.epochs, run.warmup),
     }
     return pretrain(
         run.method, f"{args.data}/train", args.student, teacher, teacher_cache=cache,
         work_dir=str(Path(args.out) / file_name(name)), resume=True, seed=args.seed, cfg_options=options,
         epochs=args.epochs, batch_size=args.batch_size, image_size=args.image_size, workers=args.workers,
     )  # fmt: skip
+
+
+def _schedule(epochs: int, warmup: float) -> list[dict]:
+    """A cosine to 0 after a linear warm-up, by the step."""
+    common = dict(by_epoch=True, convert_to_iter_based=True)
+    cosine = dict(type="CosineAnnealingLR", begin=warmup, end=epochs, T_max=epochs - warmup, **common)
+    if not warmup:
+        return [cosine]
+    return [dict(type="LinearLR", start_factor=0.01, begin=0, end=warmup, **common), cosine]
 
 
 def file_name(name: str) -> str:

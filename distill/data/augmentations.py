@@ -37,10 +37,11 @@ class _FullAndSmall(_Views):
         small_size: of the small ones; None: 96/224 of ``size``.
         small_views: how many.
         scale, small_scale: part of the image's area that a full and a small view show.
+        strength: factor on the colour jitter; 0.5 is what SimCLR takes for CIFAR-10.
     """
 
     full_views: int
-    colour: tuple[float, float]  # of ``_colour``
+    colour: tuple[float, float]  # of ``_colour``, at strength 1
 
     def __init__(
         self,
@@ -49,9 +50,10 @@ class _FullAndSmall(_Views):
         small_views: int = 6,
         scale: tuple[float, float] = (0.14, 1.0),
         small_scale: tuple[float, float] = (0.05, 0.14),
+        strength: float = 1.0,
     ):
         small_size = small_size or round(size * 96 / 224)
-        rest = [*_colour(*self.colour), v2.PILToTensor(), _blur(size, 0.5)]
+        rest = [*_colour(*(strength * most for most in self.colour)), v2.PILToTensor(), _blur(size, 0.5)]
         super().__init__(
             *[(size, [*_crop_and_flip(size, scale), *rest])] * self.full_views,
             *[(small_size, [*_crop_and_flip(small_size, small_scale), *rest])] * small_views,

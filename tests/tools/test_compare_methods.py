@@ -1,6 +1,7 @@
 """tools/compare_methods.py: one table of several methods, made bit by bit."""
 
 import pytest
+from mmengine.config import Config
 
 from distill import results
 from tests.distill.evaluation.conftest import write_folder
@@ -22,14 +23,19 @@ def test_rows_are_added_once_and_the_table_holds_all(data, teacher_file, run_too
     first = run_tool(*command, "--only", "reg")
     assert first.returncode == 0, first.stderr
     assert "| Reg |" in first.stdout
-    second = run_tool(*command, "--only", "reg,oss_offline")
+    second = run_tool(*command, "--only", "reg,oss_offline,moco_v2")
     assert second.returncode == 0, second.stderr
     assert "== Reg" not in second.stdout, "done before"
-    assert "| Reg |" in second.stdout and "| OSS offline |" in second.stdout
+    labels = ("Reg", "OSS offline", "MoCo-v2")
+    assert all(f"| {label} |" in second.stdout for label in labels)
     rows = results.read(tmp_path / "results.jsonl")
     assert [(row["label"], row["task"]) for row in rows] == [
-        (label, task) for label in ("Reg", "OSS offline") for task in ("knn", "linear", "cluster_alignment")
+        (label, task) for label in labels for task in ("knn", "linear", "cluster_alignment")
     ]
+    settings = Config.fromfile(tmp_path / "moco-v2" / "config.py")
+    assert settings.model.queue_length == 256
+    assert settings.train_dataloader.dataset.augmentation.strength == 0.5
+    assert [part.type for part in settings.param_scheduler] == ["LinearLR", "CosineAnnealingLR"]
     wrong = run_tool(*command, "--only", "rge")
     assert wrong.returncode == 2
     assert "unknown method 'rge'; did you mean 'reg'" in wrong.stderr

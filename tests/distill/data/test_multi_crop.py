@@ -30,3 +30,15 @@ def test_small_views_show_a_small_part():
     torch.manual_seed(0)
     views = TRANSFORMS.build(dict(type="MultiCrop", size=32, small_views=40))(Image.fromarray(pixels))
     assert sum(view.float().std() < 1 for view in views[2:]) > 10
+
+
+def test_strength_scales_the_jitter_of_the_colours():
+    """At 0 a picture of one colour keeps it, but for the views that turn grey."""
+    picture = Image.new("RGB", (40, 40), (200, 80, 40))
+    torch.manual_seed(0)
+
+    def colours(strength: float) -> set[tuple]:
+        views = TRANSFORMS.build(dict(type="MultiCrop", size=16, small_views=20, strength=strength))(picture)
+        return {tuple(view[:, 3, 3].tolist()) for view in views}
+
+    assert len(colours(0.0)) == 2 and len(colours(1.0)) > 10
