@@ -1,13 +1,13 @@
 #!/usr/bin/env python
 r"""Trains one student by every method with one equal budget and puts the results into one table.
 
-  python tools/compare_methods.py --data ROOT --teacher FILE --student mobilenetv3_small_100 --epochs 4 \
-      --out work_dirs/comparison
+  python tools/compare_methods.py --data ROOT --teacher FILE --student mobilenetv3_small_100 --epochs 5 \
+      --batch-size 64 --out work_dirs/comparison
 
 ROOT/train and ROOT/val hold a folder a class; training looks at no label. All methods get the same images,
-epochs, batch, image size and optimiser, and their published views and losses; --teacher is a checkpoint with
-a projection head. What is done already is skipped, so that a second call goes on, and calls with different
---only can run side by side. Ends with a Markdown table of all that is in OUT.
+epochs, batch, image size and optimiser, and their published views and losses but for what RUNS below changes;
+--teacher is a checkpoint with a projection head. What is done already is skipped, so that a second call goes
+on, and calls with different --only can run side by side. Ends with a Markdown table of all that is in OUT.
 """
 
 import argparse
