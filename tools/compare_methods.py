@@ -29,7 +29,7 @@ class Run:
             ``prototypes`` (as SwAV's: with the centres of its embeddings), ``trained`` (together with the
             student, the same architecture), or None.
         options: changes to the config that the data's size asks for.
-        lr: the optimiser's, where it is not the common one: for those whose targets are noise at first.
+        lr: the optimiser's, where the common one does worse; --lr leaves it alone.
         warmup: epochs until the learning rate is there.
     """
 
@@ -52,7 +52,9 @@ FEW_VIEWS = _views(small_views=2)
 MILD_VIEWS = _views(type="SimCLRAugmentation", strength=0.5, blur=0.0, scale=(0.2, 1.0), views=2)
 # Where views agree less than epsilon / temperature, clusters fade instead of growing, until all pictures
 # share one code; hence the small epsilon, and prototypes that hold still until there is something to follow.
-CLUSTERED = _views(small_views=2, strength=0.25, scale=(0.4, 1.0), small_scale=(0.14, 0.4)) | {
+CLUSTERED = {
+    **FEW_VIEWS,
+    **_views(strength=0.25, scale=(0.4, 1.0), small_scale=(0.14, 0.4)),
     "model.prototypes": 100,
     "model.projection": 32,
     "model.epsilon": 0.02,
@@ -64,7 +66,7 @@ CLUSTERED = _views(small_views=2, strength=0.25, scale=(0.4, 1.0), small_scale=(
 FRESH_KEYS = {"model.momentum": 0.99, "model.queue_length": 256, "model.shuffle_groups": 2}
 # heads as wide as the teacher's, as in the released code; crops in which a pixel shows something similar
 PIXELS = _views(scale=(0.4, 1.0)) | {"model.hidden": 512}
-FROM_NOTHING = dict(lr=1e-3, warmup=0.5)
+FROM_NOTHING = dict(lr=1e-3, warmup=0.5)  # targets are noise at first
 RUNS = {
     "CompRess-1q": Run("compress_1q"),
     "CompRess-2q": Run("compress_2q"),
@@ -107,7 +109,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, required=True)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--image-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=3e-3, help="AdamW's, cosine to 0 (default 0.003)")
+    parser.add_argument("--lr", type=float, default=3e-3, help="of rows without their own (default 0.003)")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", default="work_dirs/comparison")
