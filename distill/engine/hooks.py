@@ -84,13 +84,17 @@ class RepeatableHook(Hook):
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Tells the method before every step how far the run is."""
+    """Tells the method before every step how far the run is, and its seed."""
 
     priority = "VERY_HIGH"
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         method_of(runner).progress = Progress(
-            runner.iter, runner.max_iters, runner.max_epochs, runner.optim_wrapper.should_update()
+            step=runner.iter,
+            steps=runner.max_iters,
+            epochs=runner.max_epochs,
+            updated=runner.optim_wrapper.should_update(),
+            seed=runner.seed,
         )
 
 

@@ -21,12 +21,14 @@ class Progress:
         steps: of the whole run.
         epochs: of the whole run.
         updated: False between the steps whose gradients are accumulated.
+        seed: of the run, for draws that all processes share; the global generator is seeded apart in each.
     """
 
     step: int = 0
     steps: int = 1
     epochs: int = 1
     updated: bool = True
+    seed: int = 0
 
     @property
     def fraction(self) -> float:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
+from distill.data.datasets import mix_seed
 from distill.distributed import rank, world_size
 from distill.errors import UserError
 from distill.losses import Partition, match_logits, noise_contrastive_loss
@@ -70,7 +71,8 @@ class CRD(Method):
 
     def _draw(self, index: Tensor) -> Tensor:
         """Sample numbers (B, K): the own rows of one draw for the batch of all processes, however many."""
-        generator = torch.Generator(index.device).manual_seed(self.progress.step)
+        seed = mix_seed(self.progress.seed, self.progress.step)
+        generator = torch.Generator(index.device).manual_seed(seed)
         shape = (world_size() * len(index), self.negatives)
         everyone = torch.randint(len(self.student_bank), shape, generator=generator, device=index.device)
         return everyone[rank() * len(index) :][: len(index)]

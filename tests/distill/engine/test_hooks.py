@@ -7,6 +7,20 @@ from mmengine.fileio import get_file_backend
 
 from distill import pretrain
 from distill.errors import UserError
+from distill.methods import SimCLR
+from distill.methods.base import Progress
+from distill.registry import MODELS
+
+
+@MODELS.register_module()
+class Diary(SimCLR):
+    """Writes down how far the run is at every step."""
+
+    pages: list[Progress] = []
+
+    def loss(self, views, index):
+        self.pages.append(self.progress)
+        return super().loss(views, index)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_before_a_state_is_written(image_folder, tmp_path):
@@ -26,3 +40,16 @@ def test_states_are_written_through_a_backend_that_is_atomic(tmp_path):
         backend.put(b"x", "/dev/full/state.pth")
     assert error.value.errno in (errno.ENOTDIR, errno.EEXIST)
     assert [path.name for path in tmp_path.iterdir()] == ["state.pth"]
+
+
+def test_a_method_knows_before_every_step_how_far_the_run_is_and_its_seed(image_folder, tmp_path):
+    """Five batches an epoch; of two steps whose gradients are accumulated, the first follows an update."""
+    Diary.pages.clear()
+    pretrain(
+        "simclr", str(image_folder), "mobilenetv3_small_050", work_dir=str(tmp_path), say=lambda _: None,
+        epochs=2, batch_size=5, image_size=32, workers=0, seed=7,
+        cfg_options={"model.type": "Diary", "optim_wrapper.accumulative_counts": 2},
+    )  # fmt: skip
+    assert Diary.pages == [
+        Progress(step, steps=10, epochs=2, updated=step % 2 == 0, seed=7) for step in range(10)
+    ]

@@ -26,13 +26,13 @@ def test_recipe_counts_the_samples(crd):
     assert crd.negatives == 24
 
 
-def test_negatives_follow_the_step_and_may_be_any_sample(crd):
+def test_negatives_follow_seed_and_step_and_may_be_any_sample(crd):
     index = torch.tensor([4, 9, 9])
     drawn = crd._draw(index)
     assert drawn.shape == (3, 24)
     assert torch.equal(drawn, crd._draw(index))
-    crd.progress = Progress(step=1)
-    assert not torch.equal(drawn, crd._draw(index))
+    for crd.progress in Progress(step=1), Progress(seed=1):
+        assert not torch.equal(drawn, crd._draw(index))
     everything = torch.cat([crd._draw(torch.arange(40)) for crd.progress in map(Progress, range(5))])
     assert everything.unique().tolist() == list(range(24))
 
