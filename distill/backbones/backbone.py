@@ -89,7 +89,7 @@ def output_width(module: nn.Module, image_size: int = 64) -> int:
 
 
 class Backbone(nn.Module):
-    """RGB images (B, 3, H, W) in [0, 1] -> features (B, width).
+    """RGB images (B, 3, H, W), floats in [0, 1] or integers in [0, 255] -> features (B, width).
 
     Normalises with its own mean and standard deviation, so that a teacher and a student with different
     preprocessing can share one batch. The network itself is ``net``.
@@ -140,13 +140,16 @@ class Backbone(nn.Module):
         return backbone
 
     def forward(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W), floats in [0, 1] or integers in [0, 255] -> features (B, width)."""
         return self.net(self._normalise(images))
 
     def _normalise(self, images: Tensor) -> Tensor:
+        if not images.is_floating_point():
+            images = images.float() / 255
         return ((images - self.mean) / self.std).contiguous(memory_format=self.memory_format)
 
     def feature_map(self, images: Tensor) -> Tensor:
-        """The map before pooling: images (B, 3, H, W) in [0, 1] -> (B, map_width, h, w).
+        """The map before pooling: images as for ``forward`` -> (B, map_width, h, w).
 
         A transformer's is made of its patch tokens, class and register tokens left out. Layers that come
         behind the pooling take no part: MobileNetV3-Large's map is 960 wide, its features (behind

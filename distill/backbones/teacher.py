@@ -33,7 +33,7 @@ def check_image_size(backbone: Backbone, height: int, width: int) -> None:
 
 
 class Teacher(nn.Module):
-    """RGB images (B, 3, H, W) in [0, 1] -> target embeddings (B, width), not normalised, no gradient.
+    """RGB images as for ``Backbone`` -> target embeddings (B, width), not normalised, no gradient.
 
     Always in eval mode: ``train()`` does nothing, so batch-norm statistics can never move.
 

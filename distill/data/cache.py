@@ -90,7 +90,7 @@ def write_cache(
     loader = DataLoader(_InOrder(images, first), batch_size, num_workers=workers, collate_fn=collate_views)
     device = next(teacher.parameters()).device
     for batch in loader:
-        embeddings = teacher(batch["views"][0].to(device).float() / 255).float().cpu().numpy()
+        embeddings = teacher(batch["views"][0].to(device)).float().cpu().numpy()
         start = record["done"]
         rows[start : start + len(embeddings)] = embeddings
         rows.flush()  # rows first, then the count: a crash in between repeats a batch and loses nothing

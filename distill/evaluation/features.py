@@ -145,7 +145,7 @@ def extract(backbone: Backbone, folder: LabelledFolder, extraction: Extraction) 
 
 def _forward(backbone: Backbone, images: Tensor) -> Tensor:
     try:
-        return backbone(images.float() / 255).float()
+        return backbone(images).float()
     except (RuntimeError, AssertionError) as error:
         batch = f"{len(images)} images of {images.shape[-1]} px"
         reason = str(error).strip().split("\n")[0]

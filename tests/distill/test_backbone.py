@@ -15,3 +15,11 @@ def test_channels_last_changes_the_layout_in_memory_and_nothing_else(arch):
     assert all(p.is_contiguous(memory_format=torch.channels_last) for p in spatial), "survives loading"
     images = torch.rand(2, 3, 48, 48)
     torch.testing.assert_close(last(images), plain(images), rtol=1e-4, atol=1e-5)
+
+
+def test_integer_pixels_are_the_same_images_as_floats_from_0_to_1():
+    torch.manual_seed(0)
+    backbone = Backbone("resnet10t").eval()
+    pixels = torch.randint(256, (2, 3, 48, 48), dtype=torch.uint8)
+    assert torch.equal(backbone(pixels), backbone(pixels.float() / 255))
+    assert torch.equal(backbone.feature_map(pixels), backbone.feature_map(pixels.float() / 255))
