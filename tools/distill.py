@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.errors import UserError, run_cli  # noqa: E402
+from distill.options import parse_options  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -57,22 +58,6 @@ def parse_args() -> argparse.Namespace:
     # torchrun's older siblings pass it
     parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args()
-
-
-def parse_options(options: list[str]) -> dict:
-    """``["a.b=1", "c=[1,2]"]`` -> ``{"a.b": 1, "c": [1, 2]}``; what is no Python value stays a string."""
-    from ast import literal_eval
-
-    parsed = {}
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals or not key:
-            raise UserError(f"--cfg-options {option!r}: write KEY=VALUE")
-        try:
-            parsed[key] = literal_eval(text)
-        except (ValueError, SyntaxError):
-            parsed[key] = text
-    return parsed
 
 
 def main() -> None:

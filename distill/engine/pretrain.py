@@ -193,8 +193,8 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         f"{type(method).__name__}: {len(images)} images in {images.root}",
         f"  student {method.student.arch}, {parameters:.2f} M parameters, width {method.student.width}",
         *_describe_teacher(method),
-        f"  {config.train_cfg.max_epochs} epochs, batch {config.batch_size} = {world_size()} x "
-        f"{config.batch_size // world_size()}, {optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
+        f"  {config.train_cfg.max_epochs} epochs, {_describe_batch(config)}, "
+        f"{optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
         f"  config, manifest and logs in {config.work_dir}",
     ]
     if notes:
@@ -207,6 +207,14 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         )
     for line in lines:
         say(line)
+
+
+def _describe_batch(config: Config) -> str:
+    size, accumulated = config.batch_size, config.optim_wrapper.get("accumulative_counts", 1)
+    line = f"batch {size} = {world_size()} x {size // world_size()}"
+    if accumulated > 1:
+        line += f", an update every {accumulated} batches ({accumulated * size})"
+    return line
 
 
 def _describe_teacher(method: Method) -> list[str]:

@@ -7,9 +7,10 @@ from distill.evaluation.knn import KNN
 from distill.evaluation.linear import Linear
 from distill.evaluation.protocol import EVALUATORS_OF_TASKS, Evaluator, Result, evaluate, format_table
 from distill.evaluation.retrieval import Retrieval
+from distill.evaluation.views import ViewAgreement, view_agreement
 
 __all__ = [
     "EVALUATORS_OF_TASKS", "KNN", "Alignment", "ClusterAlignment", "Evaluator", "Extraction", "Features",
-    "LabelledFolder", "Linear", "Result", "Retrieval", "check_same_classes", "evaluate", "evaluation_mode",
-    "extract", "format_table", "list_labelled",
+    "LabelledFolder", "Linear", "Result", "Retrieval", "ViewAgreement", "check_same_classes", "evaluate",
+    "evaluation_mode", "extract", "format_table", "list_labelled", "view_agreement",
 ]  # fmt: skip

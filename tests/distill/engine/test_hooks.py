@@ -45,11 +45,13 @@ def test_states_are_written_through_a_backend_that_is_atomic(tmp_path):
 def test_a_method_knows_before_every_step_how_far_the_run_is_and_its_seed(image_folder, tmp_path):
     """Five batches an epoch; of two steps whose gradients are accumulated, the first follows an update."""
     Diary.pages.clear()
+    said: list[str] = []
     pretrain(
-        "simclr", str(image_folder), "mobilenetv3_small_050", work_dir=str(tmp_path), say=lambda _: None,
+        "simclr", str(image_folder), "mobilenetv3_small_050", work_dir=str(tmp_path), say=said.append,
         epochs=2, batch_size=5, image_size=32, workers=0, seed=7,
         cfg_options={"model.type": "Diary", "optim_wrapper.accumulative_counts": 2},
     )  # fmt: skip
     assert Diary.pages == [
         Progress(step, steps=10, epochs=2, updated=step % 2 == 0, seed=7) for step in range(10)
     ]
+    assert "batch 5 = 1 x 5, an update every 2 batches (10), LARS" in " ".join(said)
