@@ -1,6 +1,7 @@
 """Small real files that many tests read."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -96,5 +97,23 @@ def run_tool():
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": "1", **env},
         )
+
+    return run
+
+
+@pytest.fixture
+def run_here(monkeypatch, capsys):
+    """Runs ``tools/NAME.py ARGS`` in this process, to spare the imports, and returns its output.
+
+    On failure (``code=2``) that is the one line of its error.
+    """
+
+    def run(name: str, *args, code: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, args)])
+        with pytest.raises(SystemExit) as exit_:
+            runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
+        output, errors = capsys.readouterr()
+        assert exit_.value.code == code, errors
+        return errors if code else output
 
     return run

@@ -2,10 +2,10 @@
 
 import os
 import re
-import runpy
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from PIL import Image
 from distill import results
 from distill.backbones import Backbone
 from distill.checkpoint import file_sha256, save_student
-from distill.errors import run_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "evaluate.py"
@@ -30,22 +29,8 @@ def in_own_process(*arguments):
 
 
 @pytest.fixture
-def evaluate(monkeypatch, capsys):
-    """Runs the tool's command line, in this process to spare the imports, and returns its output.
-
-    On failure (``code=2``) that is the one line of its error.
-    """
-    tool = runpy.run_path(str(TOOL))
-
-    def run(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            run_cli(tool["main"])
-        output, errors = capsys.readouterr()
-        assert exit_.value.code == code, errors
-        return errors if code else output
-
-    return run
+def evaluate(run_here):
+    return partial(run_here, "evaluate.py")
 
 
 @pytest.fixture

@@ -1,32 +1,16 @@
 """tools/view_agreement.py as a user runs it."""
 
 import re
-import runpy
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 
 from distill import pretrain
-from distill.errors import run_cli
-
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "view_agreement.py"
 
 
 @pytest.fixture
-def tool(monkeypatch, capsys):
-    """Runs the command line in this process; returns what it prints, on failure its error."""
-    main = runpy.run_path(str(TOOL))["main"]
-
-    def run(*arguments, code=0):
-        monkeypatch.setattr(sys, "argv", [str(TOOL), *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            run_cli(main)
-        output, errors = capsys.readouterr()
-        assert exit_.value.code == code, errors
-        return errors if code else output
-
-    return run
+def tool(run_here):
+    return partial(run_here, "view_agreement.py")
 
 
 @pytest.fixture(scope="module")
