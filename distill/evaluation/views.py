@@ -37,7 +37,8 @@ def view_agreement(backbone: Backbone, images: UnlabelledImages, count: int = 51
         UserError: fewer than two views of an image, or fewer than two images.
     """
     if len(images.augmentation.sizes) < 2:
-        raise UserError("two views of an image are compared, train_dataloader.dataset.augmentation gives 1")
+        where = "train_dataloader.dataset.augmentation"
+        raise UserError(f"two views of an image are compared, {where} gives 1; set {where}.views=2")
     if min(count, len(images)) < 2:
         raise UserError(f"two images at least are needed, not {min(count, len(images))}")
     chosen = torch.linspace(0, len(images) - 1, min(count, len(images))).round().long().tolist()
