@@ -6,7 +6,7 @@ r"""Says how alike a run's student finds two views of an image, before and after
 
 Methods without negatives (BYOL) and those that cluster (SwAV, OSS) start from what a random network's views
 have in common: with an agreement near 0 there is little to start from, and milder views or another student
-help. An effective rank that falls towards 1 while a run goes on is a collapse.
+help. A spread that falls towards 0 while a run goes on, or an effective rank towards 1, is a collapse.
 """
 
 import argparse
@@ -61,6 +61,7 @@ def main() -> None:
     found = view_agreement(student, images, args.images)
     print(f"{student.arch}, {args.weights or f'random weights, seed {seed}'}")
     print(f"two views of an image agree by {found.agreement:.2f} (0: unrelated, 1: the same)")
+    print(f"spread {found.spread:.3f} (0: all images look the same)")
     print(f"effective rank {found.rank:.1f} in {found.width} dimensions")
 
 

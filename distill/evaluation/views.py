@@ -19,11 +19,14 @@ class ViewAgreement:
     Attributes:
         agreement: correlation between the features of two views of an image, over images and dimensions:
             0 is that of unrelated images, 1 that of equal ones.
-        rank: effective number of directions over which the features spread; 1 after a complete collapse.
+        spread: variance of the features, unit vectors, ``1 - |mean|^2``: 0 when all images look the same, and
+            then the other two tell nothing.
+        rank: effective number of directions over which they spread.
         width: number of dimensions.
     """
 
     agreement: float
+    spread: float
     rank: float
     width: int
 
@@ -47,7 +50,9 @@ def view_agreement(backbone: Backbone, images: UnlabelledImages, count: int = 51
     device = next(network.parameters()).device
     with torch.no_grad():
         features = [F.normalize(network(view.to(device)).float(), dim=1) for view in views]
-    return ViewAgreement(agreement(*features), effective_rank(torch.cat(features)), network.width)
+    both = torch.cat(features)
+    spread = both.var(0, correction=0).sum().item()
+    return ViewAgreement(agreement(*features), spread, effective_rank(both), network.width)
 
 
 def agreement(x: Tensor, y: Tensor) -> float:

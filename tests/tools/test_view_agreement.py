@@ -29,7 +29,9 @@ def test_before_and_after_training(tool, run):
     assert before.startswith("mobilenetv3_small_050, random weights, seed 0\n")
     assert after.startswith(f"mobilenetv3_small_050, {run / 'last.pth'}\n")
     for text in before, after:
-        assert re.search(r"agree by -?\d\.\d\d .*\neffective rank [\d.]+ in 1024 dimensions\n$", text)
+        assert re.search(
+            r"agree by -?\d\.\d\d .*\nspread \d\.\d{3} .*\neffective rank [\d.]+ in 1024 dimensions\n$", text
+        )
     assert before == tool(config), "views and weights follow the seed"
     assert before != tool(config, "--cfg-options", "train_dataloader.dataset.augmentation.strength=0.1")
 

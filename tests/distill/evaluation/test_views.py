@@ -75,6 +75,17 @@ def test_equal_views_agree_entirely(backbone, folder):
     assert view_agreement(backbone, same).agreement == pytest.approx(1)
 
 
+def test_spread_is_what_unit_features_do_not_share(backbone, folder):
+    found = view_agreement(backbone, images(folder, views=2))
+    assert 0 < found.spread < 1
+    collapsed = copy.deepcopy(backbone)
+    for norm in collapsed.net.layer4.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            torch.nn.init.zeros_(norm.weight)
+            torch.nn.init.ones_(norm.bias)
+    assert view_agreement(collapsed, images(folder, views=2)).spread == pytest.approx(0, abs=1e-6)
+
+
 def test_one_view_or_one_image_is_refused(backbone, folder):
     with pytest.raises(UserError, match="two views of an image"):
         view_agreement(backbone, images(folder, views=1))
