@@ -28,7 +28,7 @@ class Run:
         teacher: ``cached`` (its embeddings), ``live`` (the method needs more than embeddings),
             ``prototypes`` (as SwAV's: with the centres of its embeddings), ``trained`` (together with the
             student, the same architecture), or None.
-        options: changes to the config that the data's size asks for.
+        options: changes to the config that the size of the data and of the budget ask for.
         lr: the optimiser's, where the common one does worse; --lr leaves it alone.
         warmup: epochs until the learning rate is there.
     """

@@ -5,8 +5,8 @@ r"""Says how alike a run's student finds two views of an image, before and after
   python tools/view_agreement.py work_dirs/RUN/config.py --weights work_dirs/RUN/last.pth
 
 Methods without negatives (BYOL) and those that cluster (SwAV, OSS) start from what a random network's views
-have in common: with an agreement near 0 there is little to start from, and milder views or another student
-help. A spread that falls towards 0 while a run goes on, or an effective rank towards 1, is a collapse.
+have in common: with an agreement near 0 there is little to start from. Milder views and other students raise
+it. A spread that falls towards 0 while a run goes on, or an effective rank towards 1, is a collapse.
 """
 
 import argparse
@@ -24,11 +24,11 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("config", help="config file of a run; distill.py writes one into the work dir")
-    parser.add_argument("--weights", metavar="FILE", help="a student (default: random weights, by the seed)")
+    parser.add_argument("--weights", metavar="FILE", help="a student (default: as the run starts it)")
     parser.add_argument("--images", type=int, default=512, help="how many (default 512)")
     parser.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
-        help="changes to the config, e.g. train_dataloader.dataset.augmentation.scale=(0.4,1.0)",
+        help="changes to the config, e.g. train_dataloader.dataset.augmentation.strength=0.25",
     )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
         torch.manual_seed(seed)
         student = Backbone(**config.model.student)
     found = view_agreement(student, images, args.images)
-    print(f"{student.arch}, {args.weights or f'random weights, seed {seed}'}")
+    print(f"{student.arch}, {args.weights or f'before training, seed {seed}'}")
     print(f"two views of an image agree by {found.agreement:.2f} (0: unrelated, 1: the same)")
     print(f"spread {found.spread:.3f} (0: all images look the same)")
     print(f"effective rank {found.rank:.1f} in {found.width} dimensions")

@@ -111,13 +111,13 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
         raise UserError(f"{', '.join(given)}: not beside a config file; change the config with --cfg-options")
     if isinstance(config, Config):
         return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller's stays as it is
-    if not Path(config).is_file():
-        raise UserError(f"no such config file: {config}")
     return read_config(config), [], Path(config).stem
 
 
 def read_config(path: str | os.PathLike) -> Config:
     """Reads a config file; a mistake in it becomes one line."""
+    if not Path(path).is_file():
+        raise UserError(f"no such config file: {path}")
     try:
         return Config.fromfile(path)
     except Exception as error:  # a config is Python: whatever can go wrong in a program can go wrong here
