@@ -30,8 +30,9 @@ setup: $(STAMP)-ready detectron2 ## make .venv and install everything, pinned; a
 demo: setup ## run the main job on made-up data: distil, evaluate, convert, transfer, report
 	@$(BIN)/python tools/demo.py
 
-test: setup ## lint and run all tests
+test: setup ## lint, check who imports whom, and run all tests
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 doctor: setup ## say what is installed, what works, and how to mend what does not

@@ -13,9 +13,9 @@ def _child(name: str, parent: Registry, *locations: str) -> Registry:
 
 
 MODELS = _child("model", root.MODELS, "distill.methods")
-DATASETS = _child("dataset", root.DATASETS, "distill.data.datasets")
+DATASETS = _child("dataset", root.DATASETS, "distill.data.unlabelled")
 SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "distill.data.sampler")
-TRANSFORMS = _child("transform", root.TRANSFORMS, "distill.data.augmentations")
+TRANSFORMS = _child("transform", root.TRANSFORMS, "distill.data.views")
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "distill.engine.optimizers")
 HOOKS = _child("hook", root.HOOKS, "distill.engine.hooks", "distill.engine.evaluation_hook")
 EVALUATORS = _child("evaluator", root.EVALUATOR, "distill.evaluation")

@@ -51,7 +51,7 @@ def teacher_file(tmp_path_factory) -> Path:
     import torch
 
     from distill.backbones import create_backbone
-    from distill.heads import mlp
+    from distill.modules.heads import mlp
 
     torch.manual_seed(7)
     state = {f"module.encoder_q.{k}": v for k, v in create_backbone("resnet18").state_dict().items()}
@@ -67,9 +67,10 @@ def method_inputs(image_folder, teacher_file, tmp_path_factory):
     """The files that ``tests/distill/methods/small.py`` starts methods from."""
     import torch
 
-    from distill.backbones import Teacher, create_backbone
-    from distill.data.cache import write_cache
-    from distill.heads import mlp
+    from distill.backbones import create_backbone
+    from distill.modules.heads import mlp
+    from distill.targets import Teacher
+    from distill.targets.cached import write_cache
     from tests.distill.methods.small import Inputs
 
     torch.manual_seed(8)

@@ -37,10 +37,11 @@ def main() -> None:
     args = parse_args()
     import torch
 
-    from distill.backbones import Backbone, Teacher
-    from distill.checkpoint import save_student
-    from distill.data.cache import write_cache
-    from distill.data.demo import write_demo
+    from distill.backbones import Backbone
+    from distill.checkpoints import save_student
+    from distill.demo.world import write_demo
+    from distill.targets import Teacher
+    from distill.targets.cached import write_cache
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with tempfile.TemporaryDirectory() as folder:
@@ -65,8 +66,8 @@ def epoch_seconds(args: argparse.Namespace, root: str, teacher: dict, device: st
     import torch
     from torch.utils.data import DataLoader
 
-    from distill.data.datasets import UnlabelledImages, collate_views
     from distill.data.sampler import EpochSampler
+    from distill.data.unlabelled import UnlabelledImages, collate_views
     from distill.methods import CompRess
 
     torch.manual_seed(0)

@@ -42,8 +42,9 @@ def main() -> None:
     args = parse_args()
     import torch
 
-    from distill.backbones import Teacher, check_image_size
-    from distill.data.cache import write_cache
+    from distill.backbones import check_image_size
+    from distill.targets import Teacher
+    from distill.targets.cached import write_cache
 
     teacher = Teacher(args.teacher, args.arch, args.output)
     print("\n".join(teacher.describe()))

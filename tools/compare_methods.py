@@ -120,8 +120,8 @@ def parse_args() -> argparse.Namespace:
 
 def cached(args: argparse.Namespace, output: str) -> Path:
     """The cache of the teacher's ``backbone`` or ``head`` embeddings."""
-    from distill.backbones import Teacher
-    from distill.data.cache import write_cache
+    from distill.targets import Teacher
+    from distill.targets.cached import write_cache
 
     folder = Path(args.out) / f"cache_{output}"
     view = {"type": "CentreCrop", "size": args.image_size, "resize": args.image_size}
@@ -138,8 +138,8 @@ def with_prototypes(args: argparse.Namespace) -> Path:
     from torch.nn import functional as F
 
     from distill.backbones import Backbone
-    from distill.checkpoint import read_weights, save_student
-    from distill.clustering import kmeans
+    from distill.checkpoints import read_weights, save_student
+    from distill.modules.kmeans import kmeans
 
     path = Path(args.out) / "teacher_with_prototypes.pth"
     if not path.exists():
@@ -159,7 +159,7 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
     from mmengine.config import Config
 
     from distill import pretrain
-    from distill.checkpoint import read_weights
+    from distill.checkpoints import read_weights
     from distill.engine.recipe import config_root
 
     teacher, cache = args.teacher, None
@@ -232,7 +232,7 @@ def table(rows: list[dict]) -> list[str]:
 def main() -> None:
     args = parse_args()
     from distill import results
-    from distill.checkpoint import random_weights, read_weights
+    from distill.checkpoints import random_weights, read_weights
 
     methods = sorted({run.method for run in RUNS.values()})
     chosen = args.only.split(",") if args.only else methods

@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from distill.atomic import write_text  # noqa: E402
 from distill.errors import UserError, run_cli  # noqa: E402
+from distill.results.atomic import write_text  # noqa: E402
 
 TEACHER, STUDENT = "resnet10t", "test_resnet"
 SIZE = 32  # pixels; test_resnet is timm's smallest ResNet: 0.37 M parameters, a thirteenth of the teacher
@@ -41,7 +41,7 @@ EVALUATE = (
 )
 TRANSFER = "--smoke --gpus 0 --data-root {out}/data --work-dir {out}/transfer"
 STEPS = {
-    "write the demo data": "python -m distill.data.demo {out}/data",
+    "write the demo data": "python -m distill.demo {out}/data",
     f"train a teacher without labels (SimCLR, {TEACHER})": (
         f"python tools/distill.py --method simclr --student {TEACHER} --epochs 20 "
         f'--work-dir {{out}}/teacher {TRAIN} model.temperature=0.2 {VIEWS} "{ADAM}"'

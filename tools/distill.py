@@ -16,8 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import UserError, run_cli  # noqa: E402
-from distill.options import parse_options  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:

@@ -20,7 +20,7 @@ from distill.errors import UserError, run_cli, unknown  # noqa: E402
 
 if TYPE_CHECKING:
     from distill.backbones import Backbone
-    from distill.checkpoint import Weights
+    from distill.backbones.weights import Weights
     from distill.evaluation import Evaluator, LabelledFolder
 
 DEFAULT_PROTOCOLS = "knn,linear,cluster_alignment"
@@ -96,7 +96,7 @@ def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
 
 def weights_of(args: argparse.Namespace) -> "Weights":
     """The checkpoint's weights, or random ones of its architecture."""
-    from distill.checkpoint import random_weights, read_weights
+    from distill.checkpoints import random_weights, read_weights
 
     if args.random:
         if args.arch is None and args.checkpoint is None:

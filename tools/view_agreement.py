@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import run_cli  # noqa: E402
-from distill.options import parse_options  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,7 +41,7 @@ def main() -> None:
     from mmengine.registry import DefaultScope
 
     from distill.backbones import Backbone
-    from distill.checkpoint import read_weights
+    from distill.checkpoints import read_weights
     from distill.engine.pretrain import read_config
     from distill.engine.validate import validate
     from distill.evaluation import view_agreement

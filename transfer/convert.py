@@ -14,16 +14,16 @@ from pathlib import Path
 
 import torch
 
-from distill.atomic import write_text
 from distill.backbones import create_backbone
 from distill.backbones.backbone import OWN_ARCHITECTURES
-from distill.checkpoint import State, Weights, load_strict
+from distill.backbones.weights import State, Weights, load_strict
 from distill.errors import UserError, unknown
-from transfer import fragments, verify
-from transfer import weights as files
-from transfer.native import detectron2_names, resnet_layout, torchvision_name
-from transfer.partition import STRIDES, StagedBackbone
-from transfer.policy import Policy
+from distill.results.atomic import write_text
+from transfer.frameworks import fragments, verify
+from transfer.frameworks.native import detectron2_names, resnet_layout, torchvision_name
+from transfer.network import weights as files
+from transfer.network.partition import STRIDES, StagedBackbone
+from transfer.network.policy import Policy
 
 Write = Callable[[fragments.Export], str]
 
@@ -73,7 +73,7 @@ def convert(
     """Writes ``source`` for ``target`` into the folder ``out``: all files, or none.
 
     Args:
-        source: checkpoint of any format that ``distill.checkpoint.read_weights`` takes, or a timm name.
+        source: checkpoint of any format that ``distill.checkpoints.read_weights`` takes, or a timm name.
         target: detectron2, mmdet, mmseg, timm or torchvision.
         out: default: ``converted`` beside the checkpoint.
         arch: architecture, where the file does not tell.

@@ -9,9 +9,9 @@ from pathlib import Path
 from distill import results
 from distill.errors import UserError, run_cli
 from transfer.benchmarks import BENCHMARKS, Protocol, get_protocol
-from transfer.job import Job
-from transfer.launch import launch
-from transfer.plan import Initial, find_data, make_jobs, make_schedule, read_initial, resized
+from transfer.jobs.job import Job
+from transfer.jobs.launch import launch
+from transfer.jobs.make import Initial, find_data, make_jobs, make_schedule, read_initial, resized
 
 MODULES = {"detectron2": ("detectron2",), "mmdet": ("mmcv", "mmdet"), "mmseg": ("mmcv", "mmseg")}
 NAMES = {"detectron2": "Detectron2", "mmdet": "MMDetection", "mmseg": "MMSegmentation"}
@@ -180,7 +180,7 @@ def _count_gpus(wanted: int | None) -> int:
 
 
 def _write_demo(work_dir: Path) -> str:
-    from distill.data.demo import write_demo
+    from distill.demo.world import write_demo
 
     return str(write_demo(work_dir / "demo_data"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import timm
 import torch
@@ -14,10 +13,8 @@ from torch import Tensor, nn
 
 from distill.backbones.alexnet import AlexNet
 from distill.backbones.resnet_wide import resnet50x4
+from distill.backbones.weights import Weights, load_strict
 from distill.errors import UserError, unknown
-
-if TYPE_CHECKING:
-    from distill.checkpoint import Weights
 
 OWN_ARCHITECTURES = {"alexnet_compress": AlexNet, "resnet50x4": resnet50x4}
 
@@ -131,8 +128,6 @@ class Backbone(nn.Module):
         A ViT takes other sizes than its own as well: timm resamples its position embeddings (bicubic,
         antialiased) to any grid of patches, and leaves them as they are at its own size.
         """
-        from distill.checkpoint import load_strict
-
         backbone = cls(weights.arch, weights.mean, weights.std)
         if getattr(backbone.net, "dynamic_img_size", True) is False:
             backbone = cls(weights.arch, weights.mean, weights.std, dynamic_img_size=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from distill.data.datasets import mix_seed
+from distill.data.unlabelled import mix_seed
 from distill.distributed import rank, world_size
 from distill.registry import SAMPLERS
 

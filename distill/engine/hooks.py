@@ -11,16 +11,16 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from distill.atomic import write_bytes, write_text
-from distill.checkpoint import save_student
-from distill.data.datasets import collate_views, mix_seed
-from distill.data.folder import too_many_unreadable
+from distill.checkpoints import save_student
+from distill.data.images import too_many_unreadable
+from distill.data.unlabelled import collate_views, mix_seed
 from distill.distributed import rank
 from distill.engine import plain_state  # noqa: F401  registers PlainStateHook
 from distill.engine.runner import screen_handlers
 from distill.errors import UserError
 from distill.methods.base import Method, Progress
 from distill.registry import HOOKS, root
+from distill.results.atomic import write_bytes, write_text
 
 root.FUNCTIONS.register_module(module=collate_views)
 

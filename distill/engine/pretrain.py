@@ -12,15 +12,15 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from distill.atomic import write_json, write_text
 from distill.distributed import rank, world_size
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner, find_training_state
 from distill.engine.validate import validate
 from distill.errors import UserError
-from distill.manifest import differing_keys, run_manifest
 from distill.methods.base import Method
+from distill.results.atomic import write_json, write_text
+from distill.results.manifest import differing_keys, run_manifest
 
 LAUNCHERS = ("none", "pytorch", "slurm")
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from distill.data.folder import list_images
+from distill.data.index import list_images
 from distill.errors import UserError, unknown
 
 # of 1.28 million images in CompRess's 16,000 clusters

@@ -6,9 +6,9 @@ from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from distill.backbones import Teacher
 from distill.errors import UserError, unknown
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
+from distill.targets import Teacher
 
 OWN_KEYS = {"batch_size", "sync_batch_norm", "find_unused_parameters"}  # the last is read by Runner itself
 WHERE_TO_SET = {

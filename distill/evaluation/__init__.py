@@ -1,13 +1,13 @@
 """Frozen-feature evaluation: one extraction, several evaluators, the same code in a tool and a hook."""
 
+from distill.data.labelled import LabelledFolder, check_same_classes, list_labelled
 from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
 from distill.evaluation.features import Extraction, Features, evaluation_mode, extract
-from distill.evaluation.folder import LabelledFolder, check_same_classes, list_labelled
 from distill.evaluation.knn import KNN
 from distill.evaluation.linear import Linear
 from distill.evaluation.protocol import EVALUATORS_OF_TASKS, Evaluator, Result, evaluate, format_table
 from distill.evaluation.retrieval import Retrieval
-from distill.evaluation.views import ViewAgreement, view_agreement
+from distill.evaluation.view_agreement import ViewAgreement, view_agreement
 
 __all__ = [
     "EVALUATORS_OF_TASKS", "KNN", "Alignment", "ClusterAlignment", "Evaluator", "Extraction", "Features",

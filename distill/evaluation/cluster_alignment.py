@@ -10,9 +10,9 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.clustering import assign, kmeans
 from distill.errors import UserError
 from distill.evaluation.features import Features
+from distill.modules.kmeans import assign, kmeans
 from distill.registry import EVALUATORS
 
 

@@ -15,9 +15,9 @@ from torchvision.transforms import functional as TF
 from tqdm import tqdm
 
 from distill.backbones import Backbone
-from distill.data.folder import UNREADABLE, read_image, too_many_unreadable
+from distill.data.images import UNREADABLE, read_image, too_many_unreadable
+from distill.data.labelled import LabelledFolder
 from distill.errors import UserError
-from distill.evaluation.folder import LabelledFolder
 
 INTERPOLATIONS = ("bilinear", "bicubic")
 

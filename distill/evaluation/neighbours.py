@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.clustering import faiss_for
+from distill.modules.kmeans import faiss_for
 
 SCORES_AT_ONCE = 2**26  # similarities held at a time by the torch search: 256 MB
 

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Protocol
 
 from distill.backbones import Backbone
+from distill.data.labelled import LabelledFolder, check_same_classes
 from distill.evaluation.cluster_alignment import ClusterAlignment
 from distill.evaluation.features import Extraction, Features, extract
-from distill.evaluation.folder import LabelledFolder, check_same_classes
 from distill.evaluation.knn import KNN
 from distill.evaluation.linear import Linear
 from distill.evaluation.retrieval import Retrieval

@@ -8,7 +8,7 @@ in the forward pass, so two (B, K) buffers are all that ever exists and nothing 
 import torch
 from torch import Tensor
 
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 # Elements of a (rows, K) block worked on at a time: small enough for a CPU's cache, large enough
 # to fill a GPU.

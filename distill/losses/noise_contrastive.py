@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distill.distributed import gather, world_size
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 
 def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature: float) -> Tensor:
@@ -37,7 +37,7 @@ def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
 
     Args:
         logits: (B, 1 + K) of ``match_logits``, the match first.
-        log_mean: logarithm of the mean of ``exp(logits)`` that was fixed (``Partition``).
+        log_mean: logarithm of the mean of ``exp(logits)`` that was fixed (``Normaliser``).
 
     Returns:
         A scalar, in nats: a sum over the K negatives, as in the paper.
@@ -46,7 +46,7 @@ def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
     return (F.softplus(-logits[:, 0]) + F.softplus(logits[:, 1:]).sum(1)).mean()
 
 
-class Partition(nn.Module):
+class Normaliser(nn.Module):
     """The normaliser of a noise-contrastive loss: taken from the first batch of all processes, then fixed.
 
     It is state, so that a resumed run keeps it.

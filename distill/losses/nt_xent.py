@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.distributed import gather_with_gradient, rank
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 
 def nt_xent_loss(first: Tensor, second: Tensor, temperature: float = 0.1) -> Tensor:

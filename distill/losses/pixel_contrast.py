@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 # Elements of a (pixels, K) block: 256 MB in float32, large enough to fill a GPU.
 BLOCK = 2**26

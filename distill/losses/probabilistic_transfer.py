@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.distributed import gather, gather_with_gradient, rank
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 SMALLEST = 1e-7  # similarity of the student: opposite embeddings have 0, of which there is no logarithm
 

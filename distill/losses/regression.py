@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.distributed import gather_with_gradient
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 EPSILON = 1e-5  # torch's batch norm's
 

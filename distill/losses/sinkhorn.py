@@ -5,7 +5,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from distill.distributed import world_size
-from distill.precision import at_least_float32
+from distill.losses.precision import at_least_float32
 
 
 @torch.no_grad()

@@ -7,9 +7,10 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from distill.backbones import Backbone, Teacher
-from distill.data.cache import CachedTeacher
+from distill.backbones import Backbone
 from distill.errors import UserError
+from distill.targets import Teacher
+from distill.targets.cached import CachedTeacher
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Progress:
         return self.fraction * self.epochs
 
 
-class Export(NamedTuple):
+class TrainedNetwork(NamedTuple):
     """A trained network as the run writes it: what comes behind the backbone is for those who teach with it.
 
     Attributes:
@@ -111,9 +112,9 @@ class Method(BaseModel):
         if isinstance(self.teacher, CachedTeacher):
             self.teacher.check_data(images)
 
-    def exports(self) -> dict[str, Export]:
+    def exports(self) -> dict[str, TrainedNetwork]:
         """File stem -> what the run writes for later use."""
-        return {"last": Export(self.student)}
+        return {"last": TrainedNetwork(self.student)}
 
 
 def build_teacher(cache: str | None = None, **teacher) -> Teacher | CachedTeacher:

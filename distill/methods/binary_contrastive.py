@@ -3,10 +3,10 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.heads import mlp
-from distill.losses import Partition, match_logits, noise_contrastive_loss
-from distill.memory import Queue
+from distill.losses import Normaliser, match_logits, noise_contrastive_loss
 from distill.methods.base import Method
+from distill.modules.heads import mlp
+from distill.modules.memory import Queue
 from distill.registry import MODELS
 
 
@@ -30,7 +30,7 @@ class BinaryContrastive(Method):
         self.temperature = temperature
         self.head = mlp(self.student.width, self.student.width, self.teacher.width)
         self.queue = Queue(queue_length, self.teacher.width)
-        self.partition = Partition()
+        self.normaliser = Normaliser()
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
         (view,) = views
@@ -38,6 +38,6 @@ class BinaryContrastive(Method):
         embedding = F.normalize(self.head(self.student(view)), dim=1)
         # cloned: the queue is overwritten before the backward pass
         logits = match_logits(embedding, target, self.queue.anchors.clone(), self.temperature)
-        loss = noise_contrastive_loss(logits, self.partition(logits))
+        loss = noise_contrastive_loss(logits, self.normaliser(logits))
         self.queue.enqueue(target)
         return {"loss": loss}

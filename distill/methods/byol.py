@@ -4,10 +4,10 @@ import math
 
 from torch import Tensor, nn
 
-from distill.ema import MovingAverage
-from distill.heads import mlp
 from distill.losses import byol_loss
-from distill.methods.base import Export, Method
+from distill.methods.base import Method, TrainedNetwork
+from distill.modules.ema import MovingAverage
+from distill.modules.heads import mlp
 from distill.registry import MODELS
 
 
@@ -45,5 +45,5 @@ class BYOL(Method):
         """``1 - (1 - momentum) (cos(pi k / K) + 1) / 2`` at step k of K."""
         return 1 - (1 - self.momentum) * (math.cos(math.pi * self.progress.fraction) + 1) / 2
 
-    def exports(self) -> dict[str, Export]:
-        return {"last": Export(self.student, self.projector)}  # such a student can teach in its turn
+    def exports(self) -> dict[str, TrainedNetwork]:
+        return {"last": TrainedNetwork(self.student, self.projector)}  # such a student can teach in its turn

@@ -3,12 +3,12 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.data.cache import CachedTeacher
-from distill.data.clusters import cluster_labels
 from distill.errors import UserError
-from distill.heads import mlp
 from distill.methods.base import Method
+from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.targets.cached import CachedTeacher
+from distill.targets.clusters import cluster_labels
 
 
 @MODELS.register_module()

@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.ema import MovingAverage
 from distill.errors import UserError
 from distill.losses import compress_loss
-from distill.memory import Queue
 from distill.methods.base import Method
+from distill.modules.ema import MovingAverage
+from distill.modules.memory import Queue
 from distill.registry import MODELS
 
 

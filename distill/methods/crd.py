@@ -5,12 +5,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import Dataset
 
-from distill.data.datasets import mix_seed
+from distill.data.unlabelled import mix_seed
 from distill.distributed import rank, world_size
 from distill.errors import UserError
-from distill.losses import Partition, match_logits, noise_contrastive_loss
-from distill.memory import MemoryBank
+from distill.losses import Normaliser, match_logits, noise_contrastive_loss
 from distill.methods.base import Method
+from distill.modules.memory import MemoryBank
 from distill.registry import MODELS
 
 
@@ -48,7 +48,7 @@ class CRD(Method):
         self.teacher_head = nn.Linear(self.teacher.width, projection)
         self.student_bank = MemoryBank(samples, projection, momentum)
         self.teacher_bank = MemoryBank(samples, projection, momentum)
-        self.student_partition, self.teacher_partition = Partition(), Partition()
+        self.student_normaliser, self.teacher_normaliser = Normaliser(), Normaliser()
 
     def check_data(self, images: Dataset) -> None:
         super().check_data(images)
@@ -62,8 +62,8 @@ class CRD(Method):
         teacher = F.normalize(self.teacher_head(self.teacher(view, index)), dim=1)
         negatives = self._draw(index)
         losses = {
-            "loss_student": self._find(student, self.teacher_bank, self.student_partition, index, negatives),
-            "loss_teacher": self._find(teacher, self.student_bank, self.teacher_partition, index, negatives),
+            "loss_student": self._find(student, self.teacher_bank, self.student_normaliser, index, negatives),
+            "loss_teacher": self._find(teacher, self.student_bank, self.teacher_normaliser, index, negatives),
         }
         self.student_bank.update(index, student)
         self.teacher_bank.update(index, teacher)
@@ -78,7 +78,7 @@ class CRD(Method):
         return everyone[rank() * len(index) :][: len(index)]
 
     def _find(
-        self, query: Tensor, bank: MemoryBank, partition: Partition, index: Tensor, negatives: Tensor
+        self, query: Tensor, bank: MemoryBank, normaliser: Normaliser, index: Tensor, negatives: Tensor
     ) -> Tensor:
         logits = match_logits(query, bank.rows[index], bank.rows[negatives], self.temperature)
-        return noise_contrastive_loss(logits, partition(logits))
+        return noise_contrastive_loss(logits, normaliser(logits))

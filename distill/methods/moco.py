@@ -3,13 +3,13 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.ema import MovingAverage
-from distill.heads import mlp
 from distill.losses import info_nce_loss
-from distill.memory import Queue
-from distill.methods.base import Export, Method
+from distill.methods.base import Method, TrainedNetwork
+from distill.modules.ema import MovingAverage
+from distill.modules.heads import mlp
+from distill.modules.memory import Queue
+from distill.modules.shuffle_bn import shuffled
 from distill.registry import MODELS
-from distill.shuffle_bn import shuffled
 
 
 @MODELS.register_module()
@@ -54,5 +54,5 @@ class MoCo(Method):
         self.queue.enqueue(F.normalize(key, dim=1))
         return {"loss": loss}
 
-    def exports(self) -> dict[str, Export]:
-        return {"last": Export(self.student, self.head)}  # such a student can teach in its turn
+    def exports(self) -> dict[str, TrainedNetwork]:
+        return {"last": TrainedNetwork(self.student, self.head)}  # such a student can teach in its turn

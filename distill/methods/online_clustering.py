@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from distill.distributed import gather
-from distill.heads import mlp
 from distill.methods.base import Method
+from distill.modules.heads import mlp
 from distill.registry import MODELS
 
 

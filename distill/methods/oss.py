@@ -6,15 +6,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from distill.backbones import Backbone
-from distill.checkpoint import read_weights
+from distill.checkpoints import read_weights
 from distill.errors import UserError
-from distill.gradient_reversal import reversal_scale, scale_gradient
-from distill.heads import mlp
 from distill.losses import swapped_prediction_loss
-from distill.methods.base import Export, Method
-from distill.multi_crop import multi_crop_embeddings
-from distill.precision import at_least_float32
-from distill.prototypes import Codes, Prototypes
+from distill.losses.precision import at_least_float32
+from distill.methods.base import Method, TrainedNetwork
+from distill.modules.gradient_reversal import reversal_scale, scale_gradient
+from distill.modules.heads import mlp
+from distill.modules.multi_crop import multi_crop_embeddings
+from distill.modules.prototypes import Codes, Prototypes
 from distill.registry import MODELS
 
 
@@ -96,11 +96,11 @@ class OSS(Method):
             logits = [self.classifier(batch) for batch in batches]
         return sum(_cross_entropy(given, label) for label, given in enumerate(logits))
 
-    def exports(self) -> dict[str, Export]:
+    def exports(self) -> dict[str, TrainedNetwork]:
         prototypes = F.normalize(self.prototypes.weight.detach(), dim=1)
         return {
-            "last": Export(self.student, self.head, prototypes),
-            "teacher": Export(self.online_teacher, self.teacher_head, prototypes),
+            "last": TrainedNetwork(self.student, self.head, prototypes),
+            "teacher": TrainedNetwork(self.online_teacher, self.teacher_head, prototypes),
         }
 
 

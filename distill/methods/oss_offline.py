@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.backbones import Teacher
 from distill.errors import UserError
-from distill.heads import mlp
 from distill.losses import swapped_prediction_loss
-from distill.methods.base import Export, Method
+from distill.losses.precision import at_least_float32
+from distill.methods.base import Method, TrainedNetwork
 from distill.methods.oss import two_rates
-from distill.multi_crop import multi_crop_embeddings
-from distill.precision import at_least_float32
-from distill.prototypes import Codes, cosines
+from distill.modules.heads import mlp
+from distill.modules.multi_crop import multi_crop_embeddings
+from distill.modules.prototypes import Codes, cosines
 from distill.registry import MODELS
+from distill.targets import Teacher
 
 
 @MODELS.register_module()
@@ -62,8 +62,8 @@ class OSSOffline(Method):
         scores = cosines(w, prototypes)
         return {"loss": swapped_prediction_loss(scores, codes, self.temperature, self.own_copy)}
 
-    def exports(self) -> dict[str, Export]:
-        return {"last": Export(self.student, self.head, F.normalize(self.teacher.prototypes, dim=1))}
+    def exports(self) -> dict[str, TrainedNetwork]:
+        return {"last": TrainedNetwork(self.student, self.head, F.normalize(self.teacher.prototypes, dim=1))}
 
 
 def check_teacher(teacher: Teacher, weights: str) -> None:

@@ -4,14 +4,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.attention import PixelAttention
-from distill.backbones import Teacher, check_image_size
+from distill.backbones import check_image_size
 from distill.errors import UserError, unknown
 from distill.losses import pixel_contrast_loss
-from distill.memory import Queue
 from distill.methods.base import Method
+from distill.modules.attention import PixelAttention
+from distill.modules.memory import Queue
+from distill.modules.spatial import SpatialAdaptor, pixel_mlp
 from distill.registry import MODELS
-from distill.spatial import SpatialAdaptor, pixel_mlp
+from distill.targets import Teacher
 
 # views of (student, teacher); the teacher's first one is view 1, which the queue is made of
 PAIRINGS = {"cross": ((1, 0), (0, 1)), "same": ((0, 0), (1, 1))}

@@ -3,10 +3,10 @@
 from torch import Tensor
 
 from distill.errors import unknown
-from distill.heads import mlp
 from distill.losses import regression_loss
 from distill.losses.regression import NORMALISATIONS
 from distill.methods.base import Method
+from distill.modules.heads import mlp
 from distill.registry import MODELS
 
 

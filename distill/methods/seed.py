@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.data.cache import CachedTeacher
 from distill.errors import UserError
-from distill.heads import mlp
 from distill.losses import seed_loss
-from distill.memory import Queue
 from distill.methods.base import Method
+from distill.modules.heads import mlp
+from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.targets.cached import CachedTeacher
 
 
 @MODELS.register_module()

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from distill.heads import mlp
 from distill.losses import nt_xent_loss
-from distill.methods.base import Export, Method
+from distill.methods.base import Method, TrainedNetwork
+from distill.modules.heads import mlp
 from distill.registry import MODELS
 
 
@@ -34,5 +34,5 @@ class SimCLR(Method):
         first, second = self.head(self.student(torch.cat(views))).chunk(2)
         return {"loss": nt_xent_loss(first, second, self.temperature)}
 
-    def exports(self) -> dict[str, Export]:
-        return {"last": Export(self.student, self.head)}  # SEED can use the head of such a teacher
+    def exports(self) -> dict[str, TrainedNetwork]:
+        return {"last": TrainedNetwork(self.student, self.head)}  # SEED can use the head of such a teacher

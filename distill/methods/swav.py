@@ -3,11 +3,11 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.heads import mlp
 from distill.losses import swapped_prediction_loss
-from distill.methods.base import Export, Method
-from distill.multi_crop import multi_crop_embeddings
-from distill.prototypes import Codes, Prototypes
+from distill.methods.base import Method, TrainedNetwork
+from distill.modules.heads import mlp
+from distill.modules.multi_crop import multi_crop_embeddings
+from distill.modules.prototypes import Codes, Prototypes
 from distill.registry import MODELS
 
 
@@ -58,6 +58,7 @@ class SwAV(Method):
         scores = self.prototypes(z, frozen=self.progress.epoch < self.prototypes_frozen_until_epoch)
         return {"loss": swapped_prediction_loss(scores, codes, self.temperature)}
 
-    def exports(self) -> dict[str, Export]:
+    def exports(self) -> dict[str, TrainedNetwork]:
         # head and prototypes: such a student can teach OSS's offline variant
-        return {"last": Export(self.student, self.head, F.normalize(self.prototypes.weight.detach(), dim=1))}
+        prototypes = F.normalize(self.prototypes.weight.detach(), dim=1)
+        return {"last": TrainedNetwork(self.student, self.head, prototypes)}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from distill.manifest import flatten
 from distill.report.rows import protocol
+from distill.results.manifest import flatten
 
 FROZEN = ("knn", "linear", "cluster_alignment")
 TITLES = {

@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from distill.atomic import write_text
 from distill.report.blocks import blocks_of
 from distill.report.markdown import markdown
 from distill.report.page import page
 from distill.report.rows import newest_rows
 from distill.report.runs import find_runs
+from distill.results.atomic import write_text
 
 
 def write_report(

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from torch import nn
 
-from distill.heads import mlp
+from distill.modules.heads import mlp
 
 
 def parts(**modules) -> nn.Module:

@@ -13,8 +13,8 @@ from mmengine.registry import DefaultScope
 from torch.nn.parallel import DistributedDataParallel
 
 from distill.losses import nt_xent_loss
-from distill.memory import Queue
 from distill.methods.base import Method
+from distill.modules.memory import Queue
 from distill.registry import MODELS, TRANSFORMS
 from tests.distill.methods.small import SMALL, Inputs, small_config
 

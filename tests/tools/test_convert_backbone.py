@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from distill.backbones import create_backbone
-from distill.checkpoint import save_student
+from distill.checkpoints import save_student
 from distill.errors import UserError
-from transfer import verify
 from transfer.convert import convert
-from transfer.policy import Policy
+from transfer.frameworks import verify
+from transfer.network.policy import Policy
 
 MEAN, STD = (0.48, 0.45, 0.40), (0.228, 0.224, 0.225)  # near ImageNet's: the fragment must carry these
 ARCHITECTURES = (
@@ -68,7 +68,7 @@ def test_the_frameworks_own_resnet_loads_it(target, arch, c4, checkpoint, tmp_pa
     done = convert(checkpoint(arch), target, tmp_path, native=True)
     texts = [path.read_text() for path in done.files[1:]]
     assert len(texts) == 1 + (c4 and target == "detectron2")
-    assert not any("transfer.adapters" in text for text in texts)
+    assert not any("transfer.frameworks" in text for text in texts)
     assert all(" 0.0e+00" in line for line in done.lines if line.startswith("verified"))
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from distill import pretrain
-from distill.checkpoint import read_weights
+from distill.checkpoints import read_weights
 from distill.engine.recipe import recipe
 from distill.errors import UserError
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from distill import results
 from distill.backbones import Backbone
-from distill.checkpoint import file_sha256, save_student
+from distill.checkpoints import file_sha256, save_student
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "evaluate.py"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from distill.report import write_report
-from distill.results import append, make_row
+from distill.results.rows import append, make_row
 
 TOOL = Path(__file__).parents[2] / "tools/report.py"
 VOID = {"meta", "col", "br", "line", "rect", "circle", "path", "polyline", "link", "img"}

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from distill import results
-from distill.data.demo import write_demo
+from distill.demo.world import write_demo
 from distill.errors import UserError
-from transfer import launch, plan, run
+from transfer import run
 from transfer.benchmarks import ImageSize, get_protocol
-from transfer.job import load
+from transfer.jobs import launch, make
+from transfer.jobs.job import load
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -32,10 +33,10 @@ def run_tool(*arguments):
 
 def some_job(work_dir, name="voc07_det", seed=0, **changes):
     protocol = get_protocol(name)
-    initial = plan.Initial("random", "random-resnet18", "resnet18", "", "", (0.5,) * 3, (0.2,) * 3)
-    data = plan.Data("data", ("cat", "dog"), ("",), 100)
-    schedule, _ = plan.make_schedule(protocol, 100, gpus=0, batch=None, max_steps=100)
-    (job,) = plan.make_jobs(protocol, initial, data, schedule, [seed], 0, 0, work_dir)
+    initial = make.Initial("random", "random-resnet18", "resnet18", "", "", (0.5,) * 3, (0.2,) * 3)
+    data = make.Data("data", ("cat", "dog"), ("",), 100)
+    schedule, _ = make.make_schedule(protocol, 100, gpus=0, batch=None, max_steps=100)
+    (job,) = make.make_jobs(protocol, initial, data, schedule, [seed], 0, 0, work_dir)
     return replace(job, **changes), initial
 
 
@@ -94,47 +95,47 @@ def test_smoke_changes_only_what_it_names():
 
 
 def test_rows_are_called_after_the_checkpoint():
-    assert plan.name_of("work_dirs/compress_1q_resnet18/last.pth") == "compress_1q_resnet18"
-    assert plan.name_of("runs/seed/epoch_12.pth") == "seed"
-    assert plan.name_of("weights/moco_v2.pth.tar") == "moco_v2"
+    assert make.name_of("work_dirs/compress_1q_resnet18/last.pth") == "compress_1q_resnet18"
+    assert make.name_of("runs/seed/epoch_12.pth") == "seed"
+    assert make.name_of("weights/moco_v2.pth.tar") == "moco_v2"
 
 
 def test_random_needs_only_an_architecture():
-    initial = plan.read_initial("resnet10t", "random")
+    initial = make.read_initial("resnet10t", "random")
     assert (initial.init, initial.label, initial.weights) == ("random", "random-resnet10t", "")
 
 
 def test_a_device_takes_the_published_number_of_images():
     protocol = get_protocol("voc07_det")
     schedule = protocol.schedule
-    assert plan.batch_size(schedule, 2, gpus=0, wanted=None) == 2
-    assert plan.batch_size(schedule, 2, gpus=4, wanted=None) == 8
-    assert plan.batch_size(schedule, 2, gpus=16, wanted=None) == 16  # never more than published
-    assert plan.batch_size(schedule, 2, gpus=1, wanted=16) == 16
+    assert make.batch_size(schedule, 2, gpus=0, wanted=None) == 2
+    assert make.batch_size(schedule, 2, gpus=4, wanted=None) == 8
+    assert make.batch_size(schedule, 2, gpus=16, wanted=None) == 16  # never more than published
+    assert make.batch_size(schedule, 2, gpus=1, wanted=16) == 16
     with pytest.raises(UserError, match="--batch-size 5 cannot be shared by 2 GPUs"):
-        plan.batch_size(schedule, 2, gpus=2, wanted=5)
+        make.batch_size(schedule, 2, gpus=2, wanted=5)
 
 
 def test_low_shot_epochs_are_told_in_steps():
-    schedule, lines = plan.make_schedule(get_protocol("coco_lowshot_1k"), 1_000, 1, None, None)
+    schedule, lines = make.make_schedule(get_protocol("coco_lowshot_1k"), 1_000, 1, None, None)
     assert lines[0] == "schedule:        740 epochs of 1000 images, in steps:"
     assert schedule.batch == 4 and schedule.steps == 185_000 and schedule.lr == 0.005
 
 
 def test_picture_sizes_follow_the_shorter_side():
     det, seg = get_protocol("voc07_det").size, get_protocol("cityscapes_seg").size
-    assert plan.resized(det, 240, None) == ImageSize((240,), 240, 400)
-    assert plan.resized(seg, 180, None) == ImageSize((180,), 180, 360, (180, 180))
-    assert plan.resized(seg, 180, (180, 240)).crop == (180, 240)
-    assert plan.resized(seg, None, None) == seg
+    assert make.resized(det, 240, None) == ImageSize((240,), 240, 400)
+    assert make.resized(seg, 180, None) == ImageSize((180,), 180, 360, (180, 180))
+    assert make.resized(seg, 180, (180, 240)).crop == (180, 240)
+    assert make.resized(seg, None, None) == seg
 
 
 def test_every_seed_has_its_split_and_folder(demo, tmp_path):
     protocol = replace(get_protocol("coco_lowshot_1k"), split_size=2)
-    data = plan.find_data(protocol, str(demo), None, 2, tmp_path / "splits")
+    data = make.find_data(protocol, str(demo), None, 2, tmp_path / "splits")
     _, initial = some_job(tmp_path)
-    schedule, _ = plan.make_schedule(protocol, 2, 0, None, None)
-    jobs = plan.make_jobs(protocol, initial, data, schedule, [0, 3, 5], 0, 0, tmp_path)
+    schedule, _ = make.make_schedule(protocol, 2, 0, None, None)
+    jobs = make.make_jobs(protocol, initial, data, schedule, [0, 3, 5], 0, 0, tmp_path)
     assert [Path(job.annotations).name for job in jobs] == [
         *("instances_2_fold0.json", "instances_2_fold3.json", "instances_2_fold0.json")
     ]
@@ -142,7 +143,7 @@ def test_every_seed_has_its_split_and_folder(demo, tmp_path):
 
 
 def test_all_of_the_data_instead_of_a_split(demo, tmp_path):
-    data = plan.find_data(get_protocol("coco_lowshot_10k"), str(demo), None, 0, tmp_path)
+    data = make.find_data(get_protocol("coco_lowshot_10k"), str(demo), None, 0, tmp_path)
     assert data.train_images == 10 and data.annotations[0].endswith("instances_train2017.json")
     assert not list(tmp_path.iterdir())
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from distill import results
-from distill.data.demo import write_demo
+from distill.demo.world import write_demo
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = {

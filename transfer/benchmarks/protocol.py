@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from transfer.schedule import EpochSchedule, Schedule
+from transfer.benchmarks.schedule import EpochSchedule, Schedule
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@ from itertools import permutations
 import pytest
 import torch
 
-from distill.clustering import assign, kmeans, spread_centroids
 from distill.errors import UserError
 from distill.evaluation import ClusterAlignment, Features
 from distill.evaluation.cluster_alignment import match
+from distill.modules.kmeans import assign, kmeans, spread_centroids
 
 
 def test_matching_by_hand():

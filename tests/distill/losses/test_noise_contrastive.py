@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from distill.losses import Partition, match_logits, noise_contrastive_loss
+from distill.losses import Normaliser, match_logits, noise_contrastive_loss
 
 SHAPES = [(1, 1, 3), (2, 5, 4), (7, 33, 8)]  # batch, negatives, width
 
@@ -67,13 +67,13 @@ def test_known_answer():
 
 
 def test_partition_is_fixed_by_the_first_batch_and_is_state():
-    partition = Partition()
+    normaliser = Normaliser()
     first = torch.tensor([[0.0, 1.0], [2.0, 3.0]])
     expected = math.log(sum(math.exp(x) for x in range(4)) / 4)
-    assert partition(first).item() == pytest.approx(expected)
-    assert partition(first + 50).item() == pytest.approx(expected)
-    resumed = Partition()
-    resumed.load_state_dict(partition.state_dict())
+    assert normaliser(first).item() == pytest.approx(expected)
+    assert normaliser(first + 50).item() == pytest.approx(expected)
+    resumed = Normaliser()
+    resumed.load_state_dict(normaliser.state_dict())
     assert resumed(first - 7).item() == pytest.approx(expected)
 
 
@@ -81,7 +81,7 @@ def test_nothing_overflows():
     """exp(1 / 0.005) is beyond float32; the logits are not."""
     query, positive, negatives = (x.detach().float().requires_grad_() for x in vectors(2, 6, 4))
     logits = match_logits(query, positive, negatives, 0.005)
-    loss = noise_contrastive_loss(logits, Partition()(logits))
+    loss = noise_contrastive_loss(logits, Normaliser()(logits))
     loss.backward()
     assert loss.isfinite()
     assert query.grad.isfinite().all()

@@ -43,7 +43,7 @@ def test_binary_contrastive_has_the_queue_as_negatives(method_inputs):
     assert model.queue.anchors.shape == (24, 128)
     first, second = torch.rand(2, 3, 3, 32, 32)
     model.loss([first], torch.arange(3))
-    log_mean, anchors = model.partition.log_mean.clone(), model.queue.anchors.clone()
+    log_mean, anchors = model.normaliser.log_mean.clone(), model.queue.anchors.clone()
     target = F.normalize(model.teacher(second), dim=1)
     embedding = F.normalize(model.head(model.student(second)), dim=1)
     expected = noise_contrastive_loss(match_logits(embedding, target, anchors, 0.07), log_mean)
@@ -51,4 +51,4 @@ def test_binary_contrastive_has_the_queue_as_negatives(method_inputs):
     loss.backward()
     assert loss.item() == pytest.approx(expected.item())
     torch.testing.assert_close(model.queue.anchors[3:6], target)
-    assert model.partition.log_mean == log_mean
+    assert model.normaliser.log_mean == log_mean

@@ -12,12 +12,12 @@ import torch
 from mmengine.registry import DefaultScope
 from torch.nn import functional as F
 
-from distill.backbones import Teacher
-from distill.clustering import kmeans
-from distill.data.cache import CachedTeacher
-from distill.data.clusters import cluster_labels
 from distill.errors import UserError
+from distill.modules.kmeans import kmeans
 from distill.registry import MODELS
+from distill.targets import Teacher
+from distill.targets.cached import CachedTeacher
+from distill.targets.clusters import cluster_labels
 from tests.distill.methods.small import small_config
 
 
@@ -60,9 +60,9 @@ def test_other_processes_wait_for_the_first(cached, method_inputs, tmp_path):
     program = """
 import sys
 import torch.distributed as dist
-from distill.backbones import Teacher
-from distill.data.cache import CachedTeacher
-from distill.data.clusters import cluster_labels
+from distill.targets import Teacher
+from distill.targets.cached import CachedTeacher
+from distill.targets.clusters import cluster_labels
 store, rank, cache, moco = sys.argv[1:]
 dist.init_process_group("gloo", init_method=f"file://{store}", rank=int(rank), world_size=2)
 print(cluster_labels(CachedTeacher(cache, Teacher(moco, output="auto")), 3, 20, seed=0).tolist())

@@ -7,11 +7,11 @@ import torch
 from mmengine.registry import DefaultScope
 
 from distill import pretrain
-from distill.backbones import Teacher
-from distill.checkpoint import random_weights, read_weights
+from distill.checkpoints import random_weights, read_weights
 from distill.engine.recipe import method_names
 from distill.errors import UserError
 from distill.registry import MODELS, TRANSFORMS
+from distill.targets import Teacher
 from tests.distill.methods.small import SMALL, STUDENT, arguments, small_config
 from transfer.convert import convert
 

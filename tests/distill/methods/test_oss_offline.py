@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from distill.checkpoint import save_student
+from distill.checkpoints import save_student
 from distill.errors import UserError
 from distill.methods import OSSOffline, SwAV
 from distill.methods.base import Progress
-from distill.multi_crop import multi_crop_embeddings
+from distill.modules.multi_crop import multi_crop_embeddings
 from tests.distill.losses.test_sinkhorn import sinkhorn_by_the_paper
 from tests.distill.losses.test_swapped_prediction import oss_by_the_paper
 from tests.distill.methods.small import STUDENT

@@ -6,11 +6,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from distill.backbones import Backbone
-from distill.checkpoint import save_student
+from distill.checkpoints import save_student
 from distill.errors import UserError
-from distill.heads import mlp
 from distill.losses import pixel_contrast_loss
 from distill.methods import PCD
+from distill.modules.heads import mlp
 
 STUDENT = "mobilenetv3_small_050"
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from distill.methods import SwAV
 from distill.methods.base import Progress
-from distill.multi_crop import multi_crop_embeddings, multi_crop_features
+from distill.modules.multi_crop import multi_crop_embeddings, multi_crop_features
 from tests.distill.losses.test_sinkhorn import sinkhorn_by_the_paper
 from tests.distill.losses.test_swapped_prediction import swav_by_the_paper
 from tests.distill.methods.small import STUDENT

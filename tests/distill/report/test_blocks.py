@@ -4,7 +4,7 @@ import pytest
 
 from distill.report.blocks import Model, blocks_of, metric_name
 from distill.report.rows import newest_rows
-from distill.results import append, make_row
+from distill.results.rows import append, make_row
 
 
 def row(value: float, seed: int = 0, init: str = "distilled", task: str = "voc12_seg", **settings) -> dict:

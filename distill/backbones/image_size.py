@@ -1,0 +1,26 @@
+"""Image sizes that a network can take."""
+
+from timm.layers import PatchEmbed
+
+from distill.backbones.backbone import Backbone
+from distill.errors import UserError
+
+
+def check_image_size(backbone: Backbone, height: int, width: int) -> None:
+    """Refuses what a transformer cannot cut into patches; convolutional networks take any size.
+
+    Raises:
+        UserError: a size that is no multiple of the patch, or another than the only one it takes.
+    """
+    embed = getattr(backbone.net, "patch_embed", None)
+    if not isinstance(embed, PatchEmbed) or embed.img_size is None:
+        return
+    if embed.strict_img_size and (height, width) != tuple(embed.img_size):
+        only = " x ".join(map(str, embed.img_size))
+        raise UserError(f"{backbone.arch} takes images of {only} pixels only, not {height} x {width}")
+    if not embed.dynamic_img_pad and (height % embed.patch_size[0] or width % embed.patch_size[1]):
+        patch = embed.patch_size[0]
+        raise UserError(
+            f"{backbone.arch} takes image sizes that are multiples of its patch, {patch}, not "
+            f"{height} x {width}; nearest: {height // patch * patch} or {(height // patch + 1) * patch}"
+        )

@@ -1,0 +1,70 @@
+"""Checkpoint files, read without running any code from them."""
+
+import hashlib
+import os
+import pickle
+import re
+from pathlib import Path
+
+import torch
+
+from distill.errors import UserError
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Ignored:
+    """Stands for a setting or a NumPy number that lies in a file beside the weights: holds nothing."""
+
+    def __init__(self, *args):
+        pass
+
+    def __setstate__(self, state):
+        pass
+
+
+# what published training states (DINO's) hold besides tensors; the code of these names is never reached
+IGNORED = tuple(
+    (_Ignored, name)
+    for name in (
+        "argparse.Namespace", "pathlib.PosixPath", "pathlib._local.PosixPath", "numpy.dtype",
+        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
+    )
+)  # fmt: skip
+
+
+def read_file(path: str | os.PathLike) -> dict:
+    """Reads a checkpoint without running any code from it (``weights_only``).
+
+    Raises:
+        UserError: no such file, not a whole checkpoint, or one that needs code to load.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no such checkpoint file: {path}")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        with torch.serialization.safe_globals(list(IGNORED)):
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"(?:GLOBAL|global)\s+([\w.]+)", str(error))
+        needs = f" ({found.group(1)})" if found else ""
+        raise UserError(
+            f"{path}: refused, it is not a file of plain tensors: loading it would run code from it{needs}; "
+            "save its state dict alone and use that"
+        ) from error
+    except OSError:
+        raise
+    except Exception as error:  # torch, zip and safetensors each have their own error for a torn file
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"{path}: not a whole checkpoint ({reason[:120]})") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds a {type(content).__name__}, not a dict of tensors")
+    return content

@@ -1,0 +1,90 @@
+"""Checkpoint files of every known kind, recognised by their keys and brought to one form."""
+
+import timm
+
+from distill.backbones import create_backbone, default_mean_std
+from distill.backbones.weights import State, Weights
+from distill.checkpoints.layouts import (
+    RESNETS,
+    found,
+    resnet_name,
+    self_supervised,
+    simclr,
+    swav,
+    without_module,
+)
+from distill.checkpoints.students import FORMAT
+from distill.errors import UserError
+
+__all__ = ["RESNETS", "recognise"]
+# where files keep the state dict; DINO's whole training state has that of its teacher under its name
+PLACES = ("state_dict", "model", "teacher")
+
+
+def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weights:
+    """The weights in a checkpoint's content; ``arch`` settles what the file leaves open.
+
+    Raises:
+        UserError: a layout that is not known, an architecture that cannot be told, or the wrong one.
+    """
+    if content.get("format") == FORMAT:
+        return _own(content, arch, path, sha256)
+    state = next((content[place] for place in PLACES if place in content), content)
+    if not isinstance(state, dict) or not any(hasattr(value, "shape") for value in state.values()):
+        raise UserError(
+            f"{path}: no state dict in it (top-level keys: {', '.join(map(str, list(content)[:6]))})"
+        )
+    state = {key: value for key, value in state.items() if hasattr(value, "shape")}
+    if "message_hub" in content or any(key.startswith("student.net.") for key in state):
+        raise UserError(f"{path}: this is a training state; use the last.pth that the run wrote beside it")
+    named = content.get("arch")
+    if not isinstance(named, str) or not timm.is_model(named):  # as MoCo-v3's `vit_base`
+        named = None
+    for layout in (self_supervised, swav, simclr, _resnet, _timm):
+        parts = layout(state, arch or named)
+        if parts is not None:
+            break
+    else:
+        raise UserError(
+            f"{path}: layout not recognised and no architecture given; give one (--arch resnet18)"
+        )
+    return Weights(path=path, sha256=sha256, **parts)
+
+
+def _own(content: dict, arch: str | None, path: str, sha256: str) -> Weights:
+    if arch not in (None, content["arch"]):
+        raise UserError(f"{path}: holds a {content['arch']}, not a {arch}")
+    return Weights(
+        arch=content["arch"], backbone=content["backbone"], head=content["head"],
+        mean=tuple(content["mean"]), std=tuple(content["std"]), source=FORMAT, path=path, sha256=sha256,
+        image_size=content["image_size"], meta=content["meta"], prototypes=content.get("prototypes"),
+    )  # fmt: skip
+
+
+def _resnet(state: State, arch: str | None) -> dict | None:
+    """torchvision's ResNets, whose keys timm's plain ResNets share."""
+    inner = without_module(state)
+    if "conv1.weight" not in inner or "layer4.0.conv1.weight" not in inner:
+        return None
+    if arch is not None and resnet_name(inner) != arch:
+        return None  # a timm relative (resnet18d, seresnet...): its name decides
+    backbone = {key: value for key, value in inner.items() if not key.startswith("fc.")}
+    dropped = ("fc",) if len(backbone) < len(inner) else ()
+    return found(backbone, arch, "torchvision", dropped=dropped)
+
+
+def _timm(state: State, arch: str | None) -> dict | None:
+    """Any timm model, once its name is known: its classifier is left out."""
+    if arch is None:
+        return None
+    inner = without_module(state)
+    wanted = create_backbone(arch)
+    classifier = (getattr(wanted, "pretrained_cfg", None) or {}).get("classifier") or ()
+    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    prefixes = {f"{name}.": name for name in names}
+    if "mask_token" not in wanted.state_dict():
+        prefixes["mask_token"] = "mask_token"  # in DINOv2's files; only its training used it
+    backbone = {key: value for key, value in inner.items() if not key.startswith(tuple(prefixes))}
+    dropped = tuple(n for p, n in prefixes.items() if any(key.startswith(p) for key in inner))
+    mean, std = default_mean_std(arch)
+    return dict(arch=arch, backbone=backbone, head=None, mean=mean, std=std, source="timm", dropped=dropped)

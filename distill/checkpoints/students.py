@@ -1,0 +1,59 @@
+"""A trained network in this project's own format."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from distill.backbones.weights import State
+from distill.results.atomic import atomic_path
+
+FORMAT = "distill"
+
+
+def save_student(
+    path: str | os.PathLike,
+    backbone: nn.Module,
+    arch: str,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    image_size: int | None,
+    head: State | None = None,
+    prototypes: torch.Tensor | None = None,
+    meta: dict | None = None,
+) -> None:
+    """Writes a trained network atomically in this project's format, which ``read_weights`` takes.
+
+    Args:
+        backbone: the timm module (or another of ``create_backbone``), without classifier.
+        head: state dict of its projection head, if later users may want it (a teacher for SEED does).
+        prototypes: (P, D) cluster centres of its embeddings, where the method learns them.
+        meta: plain values about the run.
+    """
+    content = {
+        "format": FORMAT,
+        "version": 1,
+        "arch": arch,
+        "backbone": {key: value.detach().cpu().clone() for key, value in backbone.state_dict().items()},
+        "head": None if head is None else {key: value.detach().cpu().clone() for key, value in head.items()},
+        "prototypes": None if prototypes is None else prototypes.detach().cpu().clone(),
+        "mean": [float(value) for value in mean],
+        "std": [float(value) for value in std],
+        "image_size": image_size,
+        "meta": meta or {},
+    }
+    with atomic_path(path) as part:
+        try:
+            torch.save(content, part)
+        except RuntimeError as error:  # torch reports a failed write without the OS's reason
+            raise _write_error(error, path) from error
+
+
+def _write_error(error: RuntimeError, path: str | os.PathLike) -> Exception:
+    if "write" not in str(error) and "PytorchStreamWriter" not in str(error):
+        return error
+    free = shutil.disk_usage(Path(path).parent).free
+    return OSError(errno.ENOSPC, f"could not write the checkpoint ({free / 1e6:.1f} MB free)", str(path))

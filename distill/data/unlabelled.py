@@ -1,0 +1,79 @@
+"""Training data: a folder of images without labels, seen through one augmentation."""
+
+import os
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from distill.data.images import UNREADABLE, read_image
+from distill.data.index import list_images
+from distill.errors import UserError
+from distill.registry import DATASETS, TRANSFORMS
+from distill.results.manifest import fingerprint_files
+
+RETRIES = 50
+
+
+@DATASETS.register_module()
+class UnlabelledImages(Dataset):
+    """All images below a folder; each item is one image's views.
+
+    An item is asked for by ``(epoch, index)`` and its random views are a function of ``(seed, epoch,
+    index)`` alone: the number of workers, a resume in mid-epoch and the number of processes change
+    nothing.
+
+    Args:
+        data_root: any folder of images, however nested.
+        augmentation: config of a transform in ``distill.data.views``.
+        seed: of the views.
+
+    Items:
+        ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``paths``; ``unreadable``: paths
+        that were skipped on the way (the next readable image stands in, so that batches stay whole).
+    """
+
+    def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
+        self.root, self.seed = data_root, seed
+        self.paths = list_images(data_root)
+        self.augmentation = TRANSFORMS.build(augmentation)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes when a file is added, removed, renamed or resized."""
+        return fingerprint_files(self.root, self.paths)
+
+    def __getitem__(self, item: tuple[int, int]) -> dict:
+        epoch, first = item
+        unreadable = []
+        for index in ((first + step) % len(self) for step in range(RETRIES)):
+            path = os.path.join(self.root, self.paths[index])
+            try:
+                image = read_image(path)
+            except UNREADABLE:
+                unreadable.append(path)
+                continue
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(mix_seed(self.seed, epoch, index))
+                views = self.augmentation(image)
+            return {"views": views, "index": index, "unreadable": unreadable}
+        raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
+
+
+def mix_seed(*parts: int) -> int:
+    """One well-mixed 63-bit seed from several numbers."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def collate_views(items: list[dict]) -> dict[str, list[Tensor] | Tensor | list[str]]:
+    """Items -> ``views``: list over views of (B, 3, H, W); ``index``: (B,); ``unreadable``: list of paths."""
+    return {
+        "views": [torch.stack(view) for view in zip(*(item["views"] for item in items), strict=True)],
+        "index": torch.tensor([item["index"] for item in items]),
+        "unreadable": [path for item in items for path in item["unreadable"]],
+    }

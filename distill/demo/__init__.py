@@ -1,0 +1,5 @@
+"""A small made-up world, in every layout that the product reads."""
+
+from distill.demo.world import DemoSpec, write_demo
+
+__all__ = ["DemoSpec", "write_demo"]

@@ -1,0 +1,5 @@
+"""What is written down: files that appear whole, the record of a run, and ``results.jsonl``."""
+
+from distill.results.rows import SCHEMA, append, find, make_row, read
+
+__all__ = ["SCHEMA", "append", "find", "make_row", "read"]

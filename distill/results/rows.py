@@ -1,0 +1,106 @@
+"""``results.jsonl``: one JSON row a measured result, appended whole or not at all."""
+
+import errno
+import fcntl
+import json
+import os
+import shlex
+import sys
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+
+from distill.results.manifest import git_commit, versions
+
+SCHEMA = 1
+
+
+def make_row(
+    task: str,
+    label: str,
+    init: str,
+    backbone: str,
+    seed: int,
+    metrics: dict[str, float],
+    checkpoint: str,
+    sha256: str,
+    settings: dict,
+    seconds: float,
+    command: str | None = None,
+) -> dict:
+    """One result.
+
+    Args:
+        task: ``knn``, ``linear``, ``cluster_alignment`` or a benchmark's name (``voc07_det``, ...).
+        label: what the row is called in a report, e.g. the run's name.
+        init: ``distilled``, ``random``, ``teacher`` or another word for where the weights come from.
+        backbone: the architecture's name.
+        metrics: name -> value in percent.
+        checkpoint: path of the evaluated file, or a model name; ``sha256`` of its content or ``""``.
+        settings: everything that shapes the number (image size, steps, learning rate, data).
+        seconds: wall-clock time of the measurement.
+        command: the command line; by default this process's own.
+    """
+    return {
+        "schema": SCHEMA,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "task": task,
+        "label": label,
+        "init": init,
+        "backbone": backbone,
+        "seed": seed,
+        "metrics": {name: float(value) for name, value in metrics.items()},
+        "checkpoint": str(checkpoint),
+        "sha256": sha256,
+        "settings": settings,
+        "seconds": round(seconds, 2),
+        "command": command or shlex.join([Path(sys.executable).name, *sys.argv]),
+        "versions": versions(),
+        "git": git_commit(),
+    }
+
+
+def append(path: str | os.PathLike, row: dict) -> None:
+    """Appends one row under a file lock and syncs it; a line torn by an earlier crash is closed first."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = (json.dumps(row, sort_keys=True, default=str) + "\n").encode()
+    with open(path, "ab+", buffering=0) as file:  # unbuffered: nothing is left to be written after an error
+        fcntl.flock(file, fcntl.LOCK_EX)
+        end = file.seek(0, os.SEEK_END)
+        if end and not _ends_with_newline(file, end):
+            line = b"\n" + line
+        try:
+            if file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(file.fileno())
+        except OSError as error:
+            if os.path.isfile(path):
+                os.ftruncate(file.fileno(), end)  # a full disk must not leave half a row
+            raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _ends_with_newline(file, end: int) -> bool:
+    file.seek(end - 1)
+    return file.read(1) == b"\n"
+
+
+def read(path: str | os.PathLike) -> list[dict]:
+    """All whole rows of a file, oldest first; [] if there is none. A torn line is skipped with a warning."""
+    path = Path(path)
+    if not path.exists():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            warnings.warn(f"{path}:{number}: not a whole row, skipped", stacklevel=2)
+    return rows
+
+
+def find(rows: list[dict], **equal: object) -> list[dict]:
+    """The rows whose fields equal all the given values."""
+    return [row for row in rows if all(row.get(key) == value for key, value in equal.items())]

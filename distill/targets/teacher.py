@@ -1,0 +1,83 @@
+"""A frozen network that gives the targets."""
+
+import torch
+from torch import Tensor, nn
+
+from distill.backbones import Backbone, check_image_size
+from distill.backbones.weights import load_strict
+from distill.checkpoints import read_weights
+from distill.errors import UserError
+from distill.modules.heads import head_from_state, head_width
+
+OUTPUTS = ("backbone", "head", "auto")
+
+
+class Teacher(nn.Module):
+    """RGB images as for ``Backbone`` -> target embeddings (B, width), not normalised, no gradient.
+
+    Always in eval mode: ``train()`` does nothing, so batch-norm statistics can never move.
+
+    Args:
+        weights: a checkpoint file or a timm name (see ``distill.checkpoints.read_weights``).
+        arch: architecture, where the file does not tell.
+        output: ``backbone`` gives pooled features, ``head`` those after the checkpoint's projection
+            head, ``auto`` the head's if the checkpoint has one.
+    """
+
+    def __init__(self, weights: str, arch: str | None = None, output: str = "backbone"):
+        super().__init__()
+        if output not in OUTPUTS:
+            raise UserError(f"teacher.output is {output!r}; valid: {', '.join(OUTPUTS)}")
+        loaded = read_weights(weights, arch)
+        if output == "head" and loaded.head is None:
+            raise UserError(f"teacher {weights}: no projection head in it, as teacher.output='head' needs")
+        self.backbone = Backbone.from_weights(loaded)
+        self.head = nn.Identity()
+        self.width = self.backbone.width
+        self.reports = [self.backbone.report]
+        if output != "backbone" and loaded.head is not None:
+            self.head = head_from_state(loaded.head)
+            self.reports.append(load_strict(self.head, loaded.head, "projection head"))
+            if self.head[0].in_features != self.width:
+                raise UserError(
+                    f"teacher {weights}: its head takes width {self.head[0].in_features}, "
+                    f"its backbone gives {self.width}"
+                )
+            self.width = head_width(self.head)
+        self.output = "backbone" if isinstance(self.head, nn.Identity) else "head"
+        self.sha256, self.source, self.dropped = loaded.sha256, loaded.source, loaded.dropped
+        # (P, D) cluster centres of the head's embeddings, or None
+        self.register_buffer("prototypes", loaded.prototypes, persistent=False)
+        self.requires_grad_(False)
+        super().train(False)
+
+    def train(self, mode: bool = True) -> "Teacher":
+        return self
+
+    @torch.no_grad()
+    def forward(self, images: Tensor, index: Tensor | None = None) -> Tensor:
+        """``index`` (the samples' numbers) is what a cached teacher goes by; here it is not needed.
+
+        Raises:
+            UserError: images of a size that the network cannot take (see ``check_image_size``).
+        """
+        check_image_size(self.backbone, *images.shape[-2:])
+        return self.head(self.backbone(images))
+
+    def describe(self) -> list[str]:
+        """The load report and what the embeddings are, a line each."""
+        lines = [line for report in self.reports for line in report.lines()]
+        if self.dropped:
+            lines.append(f"  not used from the file: {', '.join(self.dropped)}")
+        return [*lines, f"  teacher embeddings: output of the {self.output}, width {self.width}"]
+
+    def fingerprint(self) -> dict:
+        """What identifies the embeddings: weights, output and normalisation."""
+        return {
+            "arch": self.backbone.arch,
+            "weights_sha256": self.sha256,
+            "output": self.output,
+            "width": self.width,
+            "mean": [round(v, 6) for v in self.backbone.mean.flatten().tolist()],
+            "std": [round(v, 6) for v in self.backbone.std.flatten().tolist()],
+        }

@@ -1,0 +1,96 @@
+"""The teacher cache: right rows, refused when it does not match, continued when interrupted."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distill.data.unlabelled import UnlabelledImages
+from distill.errors import UserError
+from distill.targets import Teacher
+from distill.targets.cached import CachedTeacher, write_cache
+
+VIEW = {"type": "CentreCrop", "size": 32}
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def teacher(teacher_file):
+    return Teacher(str(teacher_file))
+
+
+@pytest.fixture(scope="module")
+def cache(teacher, image_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache")
+    assert write_cache(folder, teacher, str(image_folder), VIEW, "float32", batch_size=7, workers=0) == 24
+    return folder
+
+
+def test_rows_are_the_teachers_embeddings_by_sample_number(cache, teacher, image_folder):
+    images = UnlabelledImages(str(image_folder), VIEW)
+    index = torch.tensor([23, 0, 11])
+    views = torch.stack([images[0, i]["views"][0] for i in index.tolist()])
+    expected = teacher(views.float() / 255)
+    cached = CachedTeacher(cache, teacher)
+    cached.check_data(images)
+    torch.testing.assert_close(cached(views, index), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_half_precision_is_half_the_size(cache, teacher, image_folder, tmp_path):
+    write_cache(tmp_path, teacher, str(image_folder), VIEW, "float16", workers=0)
+    half, full = (np.load(folder / "embeddings.npy") for folder in (tmp_path, cache))
+    assert half.dtype == np.float16
+    np.testing.assert_allclose(half, full, rtol=2e-3, atol=2e-3)
+
+
+def test_a_finished_cache_is_left_alone(cache, teacher, image_folder):
+    assert write_cache(cache, teacher, str(image_folder), VIEW, "float32", workers=0) == 0
+
+
+def test_kill_9_in_the_middle_then_go_on(cache, teacher_file, image_folder, tmp_path):
+    command = [
+        sys.executable, str(ROOT / "tools" / "cache_teacher.py"), "--data", str(image_folder), "--teacher",
+        str(teacher_file), "--out", str(tmp_path), "--image-size", "32", "--dtype", "float32",
+        "--batch-size", "1", "--workers", "0",
+    ]  # fmt: skip
+    victim = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
+    record = tmp_path / "cache.json"
+    while victim.poll() is None and not (record.exists() and json.loads(record.read_text())["done"] >= 2):
+        time.sleep(0.002)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    done = json.loads(record.read_text())["done"]
+    assert done < 24, "the run was over before it could be killed"
+    with pytest.raises(UserError, match="unfinished"):
+        CachedTeacher(tmp_path, Teacher(str(teacher_file)))
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"{24 - done} rows written" in finished.stdout
+    np.testing.assert_allclose(
+        np.load(tmp_path / "embeddings.npy"), np.load(cache / "embeddings.npy"), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_refuses_another_teacher_other_data_and_another_view(
+    cache, teacher, teacher_file, image_folder, tmp_path
+):
+    with pytest.raises(UserError, match=r"teacher\.output"):
+        CachedTeacher(cache, Teacher(str(teacher_file), output="head"))
+    other = tmp_path / "images"
+    shutil.copytree(image_folder, other)
+    next(other.rglob("*.jpg")).unlink()
+    with pytest.raises(UserError, match=r"data\.fingerprint"):
+        CachedTeacher(cache, teacher).check_data(UnlabelledImages(str(other), VIEW))
+    with pytest.raises(UserError, match=r"view\.size"):
+        write_cache(
+            cache, teacher, str(image_folder), {"type": "CentreCrop", "size": 48}, "float32", workers=0
+        )
+    with pytest.raises(UserError, match="no teacher cache"):
+        CachedTeacher(tmp_path, teacher)

@@ -1,0 +1,1 @@
+"""Data sets' layouts, splits and metrics; no framework."""

@@ -1,0 +1,44 @@
+"""Cityscapes: its folders and its class numbers."""
+
+from pathlib import Path
+
+from distill.errors import UserError
+
+IGNORE = 255
+CLASSES = (
+    "road", "sidewalk", "building", "wall", "fence", "pole", "traffic light", "traffic sign", "vegetation",
+    "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
+)  # fmt: skip
+LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)  # of CLASSES, in order
+
+
+def label_id_table() -> list[int]:
+    """256 numbers: Cityscapes labelId -> trainId 0-18, all others -> 255 (ignored)."""
+    table = [IGNORE] * 256
+    for train_id, label_id in enumerate(LABEL_IDS):
+        table[label_id] = train_id
+    return table
+
+
+def mask_kind(folder: Path) -> str:
+    """``labelTrainIds`` if those masks are there, else ``labelIds``, which every download has."""
+    for kind in ("labelTrainIds", "labelIds"):
+        if next((folder / "gtFine/train").glob(f"*/*_gtFine_{kind}.png"), None) is not None:
+            return kind
+    raise UserError(f"{folder / 'gtFine/train'}: no <city>/*_gtFine_labelIds.png in it")
+
+
+def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
+    """(picture, mask) of one split, sorted; UserError names the first mask that is missing."""
+    kind = mask_kind(folder)
+    pictures = sorted((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
+    found = []
+    for picture in pictures:
+        name = picture.name.replace("_leftImg8bit.png", f"_gtFine_{kind}.png")
+        mask = folder / "gtFine" / split / picture.parent.name / name
+        if not mask.is_file():
+            raise UserError(f"{picture}: its mask {mask} is missing")
+        found.append((picture, mask))
+    if not found:
+        raise UserError(f"{folder / 'leftImg8bit' / split}: no <city>/*_leftImg8bit.png in it")
+    return found

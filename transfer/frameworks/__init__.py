@@ -1,0 +1,1 @@
+"""Detectron2, MMDetection, MMSegmentation, timm, torchvision: a folder each."""

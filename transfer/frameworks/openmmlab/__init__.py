@@ -1,0 +1,1 @@
+"""What MMDetection and MMSegmentation share."""

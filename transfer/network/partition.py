@@ -1,0 +1,236 @@
+"""A timm network cut into the stages that detectors and segmenters take: stem, res2, res3, res4, res5.
+
+The rule is PCD's (appendix B.2): modules of one stride belong to one stage, and res4 has stride 16. The
+places to cut come from timm's ``feature_info``, which names the module that gives the last map of every
+stride. Modules keep their names, so a stage has the very keys of the timm checkpoint.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from distill.backbones import create_backbone
+from distill.errors import UserError, unknown
+
+STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
+STAGES = ("stem", *STRIDES)
+PROBE_SIZE = 128  # pixels; AlexNet needs 63, and every stride must still leave more than one pixel
+
+
+class StageChain(nn.Module):
+    """One or more consecutive stages of a network, run one after the other: map -> map of the last one.
+
+    Args:
+        source: the network that the modules come from; they are shared, not copied.
+        plan: stage -> dotted names of its modules, in the order they run.
+
+    ``frozen`` (stage names) and ``norm_eval`` are set by ``transfer.network.policy`` and hold through
+    ``train()``.
+    """
+
+    def __init__(self, source: nn.Module, plan: Mapping[str, tuple[str, ...]]):
+        super().__init__()
+        self.plan = dict(plan)
+        self.frozen: tuple[str, ...] = ()
+        self.norm_eval = False
+        for path in (path for paths in self.plan.values() for path in paths):
+            *containers, name = path.split(".")
+            owner: nn.Module = self
+            for container in containers:
+                if container not in owner._modules:
+                    owner.add_module(container, nn.Sequential())
+                owner = owner._modules[container]
+            owner.add_module(name, source.get_submodule(path))
+
+    def parts(self, stage: str) -> list[nn.Module]:
+        """The modules of one stage, in order; looked up each time because norms may be replaced."""
+        return [self.get_submodule(path) for path in self.plan[stage]]
+
+    def run(self, x: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yields (stage, map) from the first stage on."""
+        for stage in self.plan:
+            for part in self.parts(stage):
+                x = part(x)
+            yield stage, x
+
+    def forward(self, x: Tensor) -> Tensor:
+        *_, (_, last) = self.run(x)
+        return last
+
+    def train(self, mode: bool = True) -> StageChain:
+        super().train(mode)
+        for stage in self.frozen:
+            for part in self.parts(stage):
+                part.eval()
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, _BatchNorm):
+                    module.eval()
+        return self
+
+
+class StagedBackbone(StageChain):
+    """Normalised images (B, 3, H, W) -> {stage: map (B, channels[stage], ~H/stride, ~W/stride)}.
+
+    Args:
+        arch: any name that ``distill.backbones.create_backbone`` takes; its weights are freshly initialised.
+        out_stages: the maps wanted, of res2 to res5; stages after the last one are left out.
+
+    Attributes:
+        channels, strides: of every stage up to the last one wanted.
+        cut_off: modules with weights that come after the network's last stage (``conv_head`` and the like).
+        unused_keys: keys of the whole network that are not in this one: cut off, or of stages left out.
+        exact: every map has ceil(H/stride) rows; without padding (AlexNet) maps lose a border, and an FPN
+            that adds them after doubling their size cannot be built.
+
+    Raises:
+        UserError: the network has no such maps, or does more between them than run its modules in a row.
+    """
+
+    def __init__(self, arch: str, out_stages: Iterable[str] = ("res2", "res3", "res4", "res5")):
+        out_stages = tuple(out_stages)
+        for stage in out_stages:
+            if stage not in STRIDES:
+                raise unknown("stage", stage, STRIDES)
+        if not out_stages or sorted(set(out_stages)) != list(out_stages):
+            raise UserError(f"out_stages {out_stages}: give some of {', '.join(STRIDES)} in this order")
+        net = create_backbone(arch)
+        plan, rest = plan_stages(net, arch)
+        maps = _check(net, plan, arch)
+        last = STAGES.index(out_stages[-1])
+        super().__init__(net, {stage: plan[stage] for stage in STAGES[: last + 1]})
+        self.arch = arch
+        self.out_stages = out_stages
+        self.channels = {stage: maps[stage].shape[1] for stage in self.plan}
+        self.strides = {stage: STRIDES.get(stage, _nominal_stride(maps[stage])) for stage in self.plan}
+        self.cut_off = tuple(path for path in rest if any(True for _ in net.get_submodule(path).parameters()))
+        self.unused_keys = frozenset(net.state_dict()) - frozenset(self.state_dict())
+        sizes = {stage: math.ceil(PROBE_SIZE / stride) for stage, stride in STRIDES.items()}
+        self.exact = all(maps[stage].shape[-1] == size for stage, size in sizes.items())
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {stage: x for stage, x in self.run(x) if stage in self.out_stages}
+
+    def stage(self, name: str) -> StageChain:
+        """One stage alone (map in, map out): it shares its modules, its keys and its policy with this one."""
+        if name not in self.plan:
+            raise unknown("stage", name, self.plan)
+        alone = StageChain(self, {name: self.plan[name]})
+        alone.frozen = tuple(stage for stage in self.frozen if stage == name)
+        alone.norm_eval = self.norm_eval
+        return alone.train(self.training)
+
+    def describe(self) -> list[str]:
+        """What is in each stage, a line each."""
+        lines = [
+            f"  {stage}: stride {self.strides[stage]}, {self.channels[stage]} channels: {', '.join(paths)}"
+            for stage, paths in self.plan.items()
+        ]
+        return [*lines, f"  cut off the end: {', '.join(self.cut_off) or 'nothing'}"]
+
+
+def plan_stages(net: nn.Module, arch: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Which modules make each stage, and which come after the last: ({stage: dotted names}, names).
+
+    Where ``feature_info`` names no map below stride 4 (a patchify stem), the stem is what comes before the
+    module that gives res2.
+    """
+    ends = _stage_ends(net, arch)
+    units = list(_units(net, tuple(ends.values()), arch))
+    plan: dict[str, tuple[str, ...]] = {}
+    start = 0
+    for stage, end in ends.items():
+        if end not in units[start:]:
+            raise _cannot(arch, f"its {stage} map (feature_info: {end!r}) is not what a module gives")
+        stop = units.index(end) + 1
+        if stage == "res2" and "stem" not in plan:
+            plan["stem"] = tuple(units[: stop - 1])
+            start = stop - 1
+        plan[stage] = tuple(units[start:stop])
+        start = stop
+    return plan, tuple(units[start:])
+
+
+def _stage_ends(net: nn.Module, arch: str) -> dict[str, str]:
+    """Stage -> name of the module that gives its last map."""
+    info = getattr(net, "feature_info", None)
+    if not info:
+        raise _cannot(arch, "it declares no feature maps (feature_info)")
+    entries = info if isinstance(info, list) else info.info
+    last = {entry["reduction"]: entry["module"] for entry in entries}  # the last of each stride wins
+    absent = [f"{stage} (stride {stride})" for stage, stride in STRIDES.items() if stride not in last]
+    if absent:
+        have = ", ".join(str(stride) for stride in sorted(last))
+        raise _cannot(arch, f"it has no map for {', '.join(absent)}; the strides of its maps are {have}")
+    finer = [stride for stride in last if stride < STRIDES["res2"]]
+    stem = {"stem": last[max(finer)]} if finer else {}
+    return {**stem, **{stage: last[stride] for stage, stride in STRIDES.items()}}
+
+
+def _units(module: nn.Module, ends: tuple[str, ...], arch: str, prefix: str = "") -> Iterator[str]:
+    """Dotted names of the modules that run in a row; a Sequential with a cut inside is opened."""
+    for name, child in module.named_children():
+        path = prefix + name
+        if not any(end.startswith(f"{path}.") for end in ends):
+            yield path
+        elif type(child).forward is nn.Sequential.forward:
+            yield from _units(child, ends, arch, f"{path}.")
+        else:
+            raise _cannot(arch, f"a map comes from inside {path!r}, a {type(child).__name__}")
+
+
+@torch.no_grad()
+def _check(net: nn.Module, plan: dict[str, tuple[str, ...]], arch: str) -> dict[str, Tensor]:
+    """Runs the network whole and in stages, and returns the maps of the stages.
+
+    A network that does anything else between its modules (adds a position code, passes lists) is found
+    here: its stages must give bit for bit what the whole gives at the same places.
+    """
+    net.eval()
+    # No random numbers: building a backbone must not move the generator more than its initialisation does.
+    image = torch.linspace(-2, 2, 3 * PROBE_SIZE**2).view(1, 3, PROBE_SIZE, PROBE_SIZE).sin()
+    try:
+        whole = maps_of_whole(net, plan, image)
+        maps = dict(StageChain(net, plan).eval().run(image))
+    except (RuntimeError, AssertionError, TypeError, AttributeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        problem = f"its modules do not run in a row on {PROBE_SIZE}x{PROBE_SIZE} images ({reason})"
+        raise _cannot(arch, problem) from error
+    net.train()
+    for stage in STRIDES:
+        if maps[stage].dim() != 4 or maps[stage].shape[2] != maps[stage].shape[3]:
+            raise _cannot(arch, f"its {stage} map is of shape {tuple(maps[stage].shape)}, not (B, C, H, W)")
+        # also unequal if a later module writes into the map: all are compared after the last has run
+        if not torch.equal(maps[stage], whole[stage]):
+            raise _cannot(arch, f"{stage} differs from the whole network's: more happens than its modules")
+    return maps
+
+
+def maps_of_whole(net: nn.Module, plan: Mapping[str, tuple[str, ...]], images: Tensor) -> dict[str, Tensor]:
+    """The maps that the untouched network has at the ends of the stages: copies, {stage: map}."""
+    maps: dict[str, Tensor] = {}
+
+    def keep(stage: str):
+        return lambda module, inputs, output: maps.__setitem__(stage, output.clone())
+
+    ends = {stage: net.get_submodule(paths[-1]) for stage, paths in plan.items() if paths}
+    hooks = [module.register_forward_hook(keep(stage)) for stage, module in ends.items()]
+    try:
+        getattr(net, "forward_features", net)(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return maps
+
+
+def _nominal_stride(x: Tensor) -> int:
+    return 2 ** round(math.log2(PROBE_SIZE / x.shape[-2]))
+
+
+def _cannot(arch: str, reason: str) -> UserError:
+    return UserError(f"{arch} cannot be cut into stages: {reason}")

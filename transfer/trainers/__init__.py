@@ -1,1 +1,0 @@
-"""Training and testing in each framework. Only these modules and ``transfer.adapters`` import one."""
