@@ -14,6 +14,7 @@ REQUIRED = [
     "timm>=1.0.20",
     "mmengine>=0.10.7",
     "numpy",
+    "opencv-python",
     "pillow",
     "scikit-learn",
     "scipy",
