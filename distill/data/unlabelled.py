@@ -1,6 +1,8 @@
 """Training data: a folder of images without labels, seen through one augmentation."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 
 import numpy as np
@@ -58,11 +60,25 @@ class UnlabelledImages(Dataset):
             except UNREADABLE:
                 unreadable.append(path)
                 continue
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(mix_seed(self.seed, epoch, index))
+            with seeded(mix_seed(self.seed, epoch, index)):
                 views = self.augmentation(image)
             return {"views": views, "index": index, "unreadable": unreadable}
         raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """The CPU's generator starts from ``seed`` inside, and is afterwards as it was.
+
+    ``torch.manual_seed`` seeds every kind of device, which takes longer than a crop of the image.
+    """
+    generator = torch.default_generator
+    before = generator.get_state()
+    generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        generator.set_state(before)
 
 
 def mix_seed(*parts: int) -> int:

@@ -10,7 +10,7 @@ from PIL import Image
 from distill.data.images import too_many_unreadable
 from distill.data.index import list_images
 from distill.data.sampler import EpochSampler
-from distill.data.unlabelled import UnlabelledImages, collate_views
+from distill.data.unlabelled import UnlabelledImages, collate_views, seeded
 from distill.errors import UserError
 from distill.registry import TRANSFORMS
 
@@ -107,3 +107,14 @@ def test_an_epoch_is_a_permutation_and_a_resumed_one_its_rest(image_folder):
     assert list(sampler) == whole, "only one pass is cut"
     sampler.set_epoch(3)
     assert list(sampler) != whole
+
+
+def test_seeded_draws_are_those_of_manual_seed_and_leave_the_generator_as_it_was():
+    torch.manual_seed(0)
+    expected = torch.rand(1)
+    torch.manual_seed(0)
+    with seeded(5):
+        inside = torch.rand(3)
+    assert torch.equal(torch.rand(1), expected)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(3), inside)
