@@ -3,30 +3,51 @@
 import os
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from distill.errors import UserError
 
-# what Pillow raises for a file that is not an image, a torn one and an absurdly large one
-UNREADABLE = (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError)
 AT_MOST_UNREADABLE = 0.01
+# what Pillow raises for a file that is no image, a torn one and an absurdly large one
+_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+class UnreadableImage(UserError):
+    """A file that is missing, broken or of pixels that nobody can show; the message names it."""
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:
-    """The whole image as RGB, or one of ``UNREADABLE``."""
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    """A picture as 8-bit RGB, upright by its EXIF tag; training, evaluation and transfer read it alike.
+
+    16-bit grey is scaled to 8 bits. An alpha channel is left out and the colours below it stay, as in
+    torchvision and OpenCV.
+
+    Raises:
+        UnreadableImage: no such file, not a whole picture, or pixels of 32 bits, whose white is unknown.
+    """
+    try:
+        with Image.open(path) as image:
+            ImageOps.exif_transpose(image, in_place=True)
+            return _to_rgb(image)
+    except FileNotFoundError as error:
+        raise UnreadableImage(f"no such picture: {path}") from error
+    except _BROKEN as error:
+        raise UnreadableImage(f"{path}: not a whole picture ({error})") from error
 
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
-    """A picture as (H, W, 3) uint8, RGB, turned upright by its EXIF tag; UserError names a broken file."""
-    try:
-        with Image.open(path) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
-    except FileNotFoundError as error:
-        raise UserError(f"no such picture: {path}") from error
-    except (OSError, SyntaxError, ValueError) as error:  # Pillow raises all three for torn files
-        raise UserError(f"{path}: not a whole picture ({error})") from error
+    """``read_image`` as (H, W, 3) uint8."""
+    return np.array(read_image(path))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        raise ValueError(f"pixels of 32 bits, Pillow's mode {image.mode}: save it with 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
+        image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")  # Pillow warns of the direct way
+    return image.convert("RGB")
 
 
 def too_many_unreadable(paths: list[str], of: int) -> UserError | None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from distill.data.images import UNREADABLE, read_image
+from distill.data.images import UnreadableImage, read_image
 from distill.data.index import list_images
 from distill.errors import UserError
 from distill.registry import DATASETS, TRANSFORMS
@@ -52,18 +52,19 @@ class UnlabelledImages(Dataset):
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
         epoch, first = item
-        unreadable = []
+        unreadable, reason = [], None
         for index in ((first + step) % len(self) for step in range(RETRIES)):
             path = os.path.join(self.root, self.paths[index])
             try:
                 image = read_image(path)
-            except UNREADABLE:
+            except UnreadableImage as error:
+                reason = reason or error
                 unreadable.append(path)
                 continue
             with seeded(mix_seed(self.seed, epoch, index)):
                 views = self.augmentation(image)
             return {"views": views, "index": index, "unreadable": unreadable}
-        raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
+        raise UserError(f"{RETRIES} images in a row could not be read; the first: {reason}")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from torchvision.transforms import functional as TF
 from tqdm import tqdm
 
 from distill.backbones import Backbone
-from distill.data.images import UNREADABLE, read_image, too_many_unreadable
+from distill.data.images import UnreadableImage, read_image, too_many_unreadable
 from distill.data.labelled import LabelledFolder
 from distill.errors import UserError
 
@@ -80,7 +80,7 @@ class _Decoded(Dataset):
     def __getitem__(self, index: int) -> tuple[int, Tensor | None]:
         try:
             image = read_image(self.folder.root / self.folder.files[index])
-        except UNREADABLE:
+        except UnreadableImage:
             return index, None
         return index, self.extraction.prepare(image)
 
