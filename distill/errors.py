@@ -40,12 +40,19 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     except KeyboardInterrupt:
         _leave("interrupted", 130, wants_traceback)
     except UserError as error:
-        _leave(" ".join(str(error).split("\n")), 2, wants_traceback)
+        _leave(_one_line(error), 2, wants_traceback)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
             raise
         where = f": {error.filename}" if error.filename else ""
         _leave(f"{os.strerror(error.errno)}{where}", 2, wants_traceback)
+
+
+def _one_line(error: UserError) -> str:
+    text = str(error)
+    if " in DataLoader worker process " in text:  # torch puts that process's traceback before the message
+        text = text.strip().split("\n")[-1].partition(": ")[2]
+    return " ".join(text.split("\n"))
 
 
 def _leave(message: str, code: int, wants_traceback: bool) -> NoReturn:

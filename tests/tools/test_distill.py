@@ -204,6 +204,19 @@ def test_a_corrupt_image_is_skipped_counted_and_reported_and_many_end_the_run(
     assert "Traceback" not in ended.stderr
 
 
+def test_an_error_in_a_loading_process_is_one_line_as_well(run_tool, tmp_path):
+    for number in range(60):
+        (tmp_path / f"{number:02d}.jpg").write_bytes(b"not an image")
+    failed = run_tool(
+        "distill.py", "--method", "simclr", "--data", tmp_path, "--student", "mobilenetv3_small_050", "--epochs",
+        "1", "--batch-size", "8", "--image-size", "32", "--workers", "1", "--work-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert failed.returncode == 2
+    (line,) = failed.stderr.strip().splitlines()
+    assert line.startswith("error: 50 images in a row could not be read; the first: ")
+    assert "not a whole picture" in line
+
+
 def full_disk(path: Path) -> bool:
     """Mounts a small file system; False where that is not allowed."""
     path.mkdir()
