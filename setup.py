@@ -16,6 +16,7 @@ REQUIRED = [
     "numpy",
     "opencv-python",
     "pillow",
+    "pyyaml",
     "scikit-learn",
     "scipy",
     "tqdm",

@@ -42,7 +42,7 @@ def main() -> None:
 
     from distill.backbones import Backbone
     from distill.checkpoints import read_weights
-    from distill.engine.pretrain import read_config
+    from distill.engine.config_files import read_config
     from distill.engine.validate import validate
     from distill.evaluation import view_agreement
     from distill.registry import DATASETS

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from distill.distributed import rank, world_size
+from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner, find_training_state
@@ -112,16 +113,6 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
     if isinstance(config, Config):
         return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller's stays as it is
     return read_config(config), [], Path(config).stem
-
-
-def read_config(path: str | os.PathLike) -> Config:
-    """Reads a config file; a mistake in it becomes one line."""
-    if not Path(path).is_file():
-        raise UserError(f"no such config file: {path}")
-    try:
-        return Config.fromfile(path)
-    except Exception as error:  # a config is Python: whatever can go wrong in a program can go wrong here
-        raise UserError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _use_amp(config: Config) -> None:

@@ -208,8 +208,9 @@ def test_an_error_in_a_loading_process_is_one_line_as_well(run_tool, tmp_path):
     for number in range(60):
         (tmp_path / f"{number:02d}.jpg").write_bytes(b"not an image")
     failed = run_tool(
-        "distill.py", "--method", "simclr", "--data", tmp_path, "--student", "mobilenetv3_small_050", "--epochs",
-        "1", "--batch-size", "8", "--image-size", "32", "--workers", "1", "--work-dir", tmp_path / "run",
+        "distill.py", "--method", "simclr", "--data", tmp_path, "--student", "mobilenetv3_small_050",
+        "--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "1",
+        "--work-dir", tmp_path / "run",
     )  # fmt: skip
     assert failed.returncode == 2
     (line,) = failed.stderr.strip().splitlines()

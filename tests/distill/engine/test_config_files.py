@@ -1,0 +1,75 @@
+"""Config files: YAML and JSON run nothing, and mistakes are one line."""
+
+import time
+
+import pytest
+from mmengine.config import Config
+
+from distill.engine.config_files import read_config
+from distill.errors import UserError
+
+SETTINGS = {"batch_size": 8, "model": {"type": "SimCLR", "scale": (0.2, 1.0)}}
+
+
+@pytest.mark.parametrize("suffix", ["py", "yaml", "yml", "json"])
+def test_every_kind_is_read_as_mmengine_writes_it(suffix, tmp_path):
+    path = tmp_path / f"config.{suffix}"
+    Config(SETTINGS).dump(path)
+    found = read_config(path).to_dict()
+    assert found["batch_size"] == 8
+    assert tuple(found["model"]["scale"]) == (0.2, 1.0)
+
+
+@pytest.fixture
+def commands(tmp_path):
+    """YAML files that would each make a file, by every tag that calls something."""
+    made = tmp_path / "made"
+    tags = {
+        "apply": f"x: !!python/object/apply:os.mkdir ['{made}']",
+        "new": f"x: !!python/object/new:os.mkdir ['{made}']",
+        "name": "x: !!python/name:os.system",
+        "module": "x: !!python/module:os",
+    }
+    files = [tmp_path / f"{name}.yaml" for name in tags]
+    for file, text in zip(files, tags.values(), strict=True):
+        file.write_text(text + "\n")
+    return files, made
+
+
+def test_yaml_runs_no_command(commands):
+    files, made = commands
+    for file in files:
+        with pytest.raises(UserError, match=f"{file.name}: ConstructorError: .*python/"):
+            read_config(file)
+        with pytest.raises(Exception, match="could not determine a constructor"):
+            Config.fromfile(file)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("suffix", ["py", "json"])
+def test_yaml_below_another_config_runs_no_command(suffix, commands, tmp_path):
+    files, made = commands
+    base = tmp_path / f"top.{suffix}"
+    base.write_text('{"_base_": "apply.yaml"}' if suffix == "json" else '_base_ = "apply.yaml"\n')
+    with pytest.raises(UserError, match="ConstructorError"):
+        read_config(base)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.py": '_base_ = "a.py"'},
+        {"a.py": '_base_ = ["b.yaml"]', "b.yaml": "_base_: a.py"},
+        {"a.json": '{"_base_": "a.json"}'},
+        {"a.py": "from mmengine.config import read_base\nwith read_base():\n    from .a import *"},
+    ],
+    ids=["itself", "two files", "JSON", "read_base"],
+)
+def test_a_config_that_builds_on_itself_is_one_line(files, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    started = time.perf_counter()
+    with pytest.raises(UserError, match=r"a\.(py|json): builds on itself"):
+        read_config(tmp_path / min(files))
+    assert time.perf_counter() - started < 0.5
