@@ -5,6 +5,7 @@ import math
 import os
 
 import torch
+from mmengine.dist import all_gather_object
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -14,7 +15,7 @@ from mmengine.runner import Runner
 from distill.checkpoints import save_student
 from distill.data.images import too_many_unreadable
 from distill.data.unlabelled import collate_views, mix_seed
-from distill.distributed import rank
+from distill.distributed import rank, world_size
 from distill.engine import plain_state  # noqa: F401  registers PlainStateHook
 from distill.engine.runner import screen_handlers
 from distill.errors import UserError
@@ -100,27 +101,40 @@ class ProgressHook(Hook):
 
 @HOOKS.register_module()
 class UnreadableImageHook(Hook):
-    """Names every image that could not be read and ends the run above 1 %."""
+    """Names every image that could not be read, in whichever process, and ends the run above 1 % of all.
 
-    def __init__(self):
+    Args:
+        interval: steps after which several processes tell each other; one alone knows at once.
+    """
+
+    def __init__(self, interval: int = 50):
+        self.interval = interval
         self.paths: set[str] = set()
+        self.untold: set[str] = set()
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        new = set(data_batch["unreadable"]) - self.paths
+        self.untold |= set(data_batch["unreadable"])
+        if world_size() == 1 or self.every_n_train_iters(runner, self.interval):
+            self._tell(len(runner.train_dataloader.dataset))
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._tell(len(runner.train_dataloader.dataset))
+
+    def _tell(self, images: int) -> None:
+        new = set().union(*all_gather_object(self.untold)) - self.paths
+        self.untold = set()
         if not new:
             return
         self.paths |= new
         for path in sorted(new):
-            print_log(f"skipped, could not be read: {path}", logger="current", level=30)
-        error = too_many_unreadable(sorted(self.paths), len(runner.train_dataloader.dataset))
-        if error:
+            print_log(f"skipped, could not be read: {path}", logger="current", level=logging.WARNING)
+        if error := too_many_unreadable(sorted(self.paths), images):
             raise error
 
     def after_train(self, runner: Runner) -> None:
         if self.paths:
-            print_log(
-                f"{len(self.paths)} images could not be read and were skipped", logger="current", level=30
-            )
+            note = f"{len(self.paths)} images could not be read and were skipped"
+            print_log(note, logger="current", level=logging.WARNING)
 
 
 @HOOKS.register_module()

@@ -13,6 +13,8 @@ import torch
 
 from distill import pretrain
 from distill.checkpoints import read_weights
+from distill.data.index import list_images
+from distill.data.sampler import EpochSampler
 from distill.engine.recipe import recipe
 from distill.errors import UserError
 
@@ -247,23 +249,49 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(run_tool, image
     assert left == []
 
 
-def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
+def by_torchrun(*arguments) -> subprocess.CompletedProcess:
+    """``torchrun --nproc-per-node 2 tools/distill.py ARGUMENTS``."""
     tool = Path(__file__).resolve().parents[2] / "tools" / "distill.py"
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-            *(str(tool), "--launcher", "pytorch", "--method", "compress_2q", "--data", str(image_folder)),
-            *("--teacher", str(teacher_file), "--student", "mobilenetv3_small_050", "--epochs", "1"),
-            *("--batch-size", "8", "--image-size", "32", "--workers", "0", "--work-dir", str(tmp_path)),
-        ],
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tool, *arguments]
+    return subprocess.run(
+        list(map(str, command)),
         capture_output=True,
         text=True,
         timeout=300,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
+
+
+def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
+    done = by_torchrun(
+        "--launcher", "pytorch", "--method", "compress_2q", "--data", image_folder, "--teacher", teacher_file,
+        "--student", "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32,
+        "--workers", 0, "--work-dir", tmp_path,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("batch 8 = 2 x 4") == 1, "the first process alone speaks"
     assert read_weights(tmp_path / "last.pth").arch == "mobilenetv3_small_050"
+
+
+def test_unreadable_images_of_all_processes_count_and_are_named(image_folder, tmp_path):
+    """One of 120 in each of two processes: 0.8 % for either alone, above 1 % together."""
+    root = tmp_path / "images"
+    for copy in range(5):
+        shutil.copytree(image_folder, root / str(copy))
+    sampler = EpochSampler(range(120), seed=0)
+    order = [index for _, index in sampler]  # the processes take turns: two neighbours are in both
+    victims = [root / list_images(root)[index] for index in order[:2]]
+    for victim in victims:
+        victim.write_bytes(b"not an image")
+    ended = by_torchrun(
+        "--launcher", "pytorch", "--method", "simclr", "--data", root, "--student", "mobilenetv3_small_050",
+        "--epochs", 1, "--batch-size", 40, "--image-size", 32, "--workers", 0, "--work-dir", tmp_path / "run",
+    )  # fmt: skip
+    assert ended.returncode != 0
+    assert "2 of 120 images could not be read, more than 1 %" in ended.stderr
+    (log,) = (tmp_path / "run").glob("*/*.log")
+    for victim in victims:
+        assert f"skipped, could not be read: {victim}" in log.read_text()
 
 
 def test_help_is_quick(run_tool):
