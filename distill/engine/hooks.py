@@ -139,21 +139,34 @@ class UnreadableImageHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Ends the run when the loss is no longer a number, before a checkpoint can be written of it."""
+    """Ends the run when the loss is no longer a number, before a state or a student is written of it.
+
+    Args:
+        interval: steps between two looks in between; each look waits for the GPU.
+    """
 
     priority = "HIGH"
 
     def __init__(self, interval: int = 50):
         self.interval = interval
+        self.loss, self.step = torch.zeros(()), 0
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        last = batch_idx + 1 == len(runner.train_dataloader)
-        if not (last or self.every_n_train_iters(runner, self.interval)):
-            return
-        loss = float(outputs["loss"].detach())
+        self.loss, self.step = outputs["loss"].detach(), runner.iter + 1
+        if self.every_n_train_iters(runner, self.interval):
+            self._look()
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        self._look()
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        self._look()
+
+    def _look(self) -> None:
+        loss = float(self.loss)
         if not math.isfinite(loss):
             raise UserError(
-                f"the loss became {loss} at step {runner.iter + 1}; try a "
+                f"the loss became {loss} at step {self.step}; try a "
                 "lower optim_wrapper.optimizer.lr or optim_wrapper.clip_grad.max_norm=1, and --resume"
             )
 

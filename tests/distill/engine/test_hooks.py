@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+import torch
 from mmengine.fileio import get_file_backend
 
 from distill import pretrain
@@ -30,6 +31,19 @@ def test_a_loss_that_is_no_number_ends_the_run_before_a_state_is_written(image_f
             epochs=1, batch_size=8, image_size=32, workers=0, lr=1e38,
         )  # fmt: skip
     assert not list(tmp_path.rglob("*.pth"))
+
+
+def test_no_state_inside_an_epoch_is_written_of_a_loss_that_is_no_number(image_folder, tmp_path):
+    """States at every step, a look at the loss at every fiftieth: whoever saves looks first."""
+    with pytest.raises(UserError, match="the loss became nan at step"):
+        pretrain(
+            "simclr", str(image_folder), "mobilenetv3_small_050", work_dir=str(tmp_path), say=lambda _: None,
+            epochs=1, batch_size=8, image_size=32, workers=0, lr=1e38,
+            cfg_options={"default_hooks.checkpoint.by_epoch": False, "default_hooks.checkpoint.interval": 1},
+        )  # fmt: skip
+    for path in tmp_path.glob("iter_*.pth"):
+        state = torch.load(path, weights_only=True)["state_dict"]
+        assert not any(value.isnan().any() for value in state.values()), path.name
 
 
 def test_states_are_written_through_a_backend_that_is_atomic(tmp_path):
