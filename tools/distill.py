@@ -6,7 +6,7 @@ r"""Trains a student.
       --student mobilenetv3_large_100
 
 Training data is any folder of images, however nested; labels are not needed. Several GPUs:
-  torchrun --nproc-per-node 8 tools/distill.py CONFIG --launcher pytorch
+  torchrun --nproc-per-node 8 tools/distill.py CONFIG
 """
 
 import argparse
@@ -20,17 +20,18 @@ from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import UserError, run_cli  # noqa: E402
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("config", nargs="?", help="config file; or leave it away and name a --method")
+    parser.add_argument("config", nargs="?", help="config file; or leave it out and name a --method")
     quick = parser.add_argument_group("without a config file: a method's published settings")
     quick.add_argument("--method", help="a file name of configs/_base_; docs/methods.md explains them")
     quick.add_argument("--data", metavar="DIR", help="folder of training images")
     quick.add_argument(
         "--teacher", metavar="NAME_OR_FILE", help="checkpoint file, or a timm name for timm's weights"
     )
+    quick.add_argument("--arch", metavar="NAME", help="the teacher's timm name, where its file does not tell")
     quick.add_argument("--student", metavar="NAME", help="any timm name, or alexnet_compress")
     quick.add_argument("--teacher-cache", metavar="DIR", help="embeddings written by tools/cache_teacher.py")
     quick.add_argument("--epochs", type=int)
@@ -49,7 +50,10 @@ def parse_args() -> argparse.Namespace:
     run.add_argument("--evaluate", metavar="ROOT", help="log k-NN accuracy every epoch")
     run.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
     run.add_argument("--seed", type=int)
-    run.add_argument("--launcher", choices=["none", "pytorch", "slurm"], default="none")
+    run.add_argument(
+        "--launcher", choices=["none", "pytorch", "slurm"],
+        help="who starts several processes (default: pytorch under torchrun, else none)",
+    )  # fmt: skip
     run.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
         help="changes to the config, e.g. model.temperature=0.007 optim_wrapper.optimizer.lr=0.02",
@@ -57,11 +61,11 @@ def parse_args() -> argparse.Namespace:
     run.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     # torchrun's older siblings pass it
     parser.add_argument("--local-rank", "--local_rank", type=int, default=0, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     options = parse_options(args.cfg_options)
     if args.config and not Path(args.config).is_file():  # before seconds of imports
         raise UserError(f"no such config file: {args.config}")
@@ -73,7 +77,7 @@ def main() -> None:
         config=args.config, work_dir=args.work_dir, resume=args.resume, seed=args.seed, amp=args.amp,
         evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
         teacher_cache=args.teacher_cache, epochs=args.epochs, batch_size=args.batch_size,
-        image_size=args.image_size, lr=args.lr, workers=args.workers,
+        image_size=args.image_size, lr=args.lr, workers=args.workers, arch=args.arch,
     )  # fmt: skip
 
 

@@ -16,14 +16,13 @@ from distill.distributed import rank, world_size
 from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
-from distill.engine.runner import DistillRunner, find_training_state
+from distill.engine.runner import DistillRunner
+from distill.engine.start import choose_launcher, is_of_a_run, make_beside, where_to_start
 from distill.engine.validate import validate
 from distill.errors import UserError
 from distill.methods.base import Method
 from distill.results.atomic import write_json, write_text
 from distill.results.manifest import differing_keys, run_manifest
-
-LAUNCHERS = ("none", "pytorch", "slurm")
 
 
 def pretrain(
@@ -38,7 +37,7 @@ def pretrain(
     seed: int | None = None,
     amp: bool = False,
     evaluate: str | None = None,
-    launcher: str = "none",
+    launcher: str | None = None,
     cfg_options: dict | None = None,
     say: Callable[[str], None] = print,
     **settings,
@@ -54,24 +53,25 @@ def pretrain(
         student: a timm name, ``alexnet_compress`` or ``resnet50x4``.
         teacher: a checkpoint file or a timm name.
         config: path of a config file, or a loaded one.
-        work_dir: where everything is written; by default ``work_dirs/<name of the run>``.
+        work_dir: where everything is written; by default ``work_dirs/<name of the run>``, or, for the
+            ``config.py`` of a run, the first free one of ``RUN-2``, ``RUN-3``, ...
         resume: go on from the newest training state in ``work_dir``, or from the named one.
         seed: of everything random; by default the config's.
         amp: mixed precision (needs a GPU).
         evaluate: folder with ``train`` and ``val`` in ImageFolder's layout: the student's k-NN accuracy is
             logged after every epoch. ``EvaluationHook`` in a config has more to set.
-        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``.
+        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``; by default torchrun's where torchrun started
+            this process.
         cfg_options: ``{"model.temperature": 0.007}``: changes to the config, applied last.
         say: takes the lines for the user.
-        settings: ``epochs``, ``batch_size``, ``image_size``, ``lr``, ``workers``, ``teacher_cache``: see
-            ``recipe``.
+        settings: ``epochs``, ``batch_size``, ``image_size``, ``lr``, ``workers``, ``teacher_cache``,
+            ``arch``: see ``recipe``.
 
     Raises:
         UserError: anything in the arguments, the config or the data that a person can mend.
     """
+    launcher = choose_launcher(launcher)
     config, notes, name = _settle(method, data, student, teacher, config, settings)
-    if launcher not in LAUNCHERS:
-        raise UserError(f"launcher {launcher!r}; valid: {', '.join(LAUNCHERS)}")
     if cfg_options:
         config.merge_from_dict(cfg_options)
     if seed is not None:
@@ -80,10 +80,13 @@ def pretrain(
         _use_amp(config)
     if evaluate is not None:
         config.custom_hooks = [*config.get("custom_hooks", []), _evaluation(evaluate, config)]
-    config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
     config.launcher = launcher
     validate(config)
-    state = _where_to_start(config.work_dir, resume)
+    if work_dir is None and not resume and launcher == "none" and is_of_a_run(config):
+        config.work_dir = make_beside(config.work_dir)
+        say(f"a repeat; after a crash: --resume with {config.work_dir}/config.py")
+    config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
+    state = where_to_start(config.work_dir, resume)
     if launcher == "pytorch" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")  # mmengine's own start-up insists on a GPU
     # left as it was found: other OpenMMLab models may be built in this process
@@ -117,7 +120,7 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
 
 def _use_amp(config: Config) -> None:
     if not torch.cuda.is_available():
-        raise UserError("--amp needs a CUDA GPU, and none is available here; leave it away")
+        raise UserError("--amp needs a CUDA GPU, and none is available here; leave it out")
     config.optim_wrapper.type = "AmpOptimWrapper"
     config.optim_wrapper.setdefault("loss_scale", "dynamic")
 
@@ -128,19 +131,6 @@ def _evaluation(root: str, config: Config) -> dict:
     return dict(
         type="EvaluationHook", data=data, image_size=config.train_dataloader.dataset.augmentation.size
     )
-
-
-def _where_to_start(work_dir: str, resume: bool | str) -> Path | None:
-    found = find_training_state(work_dir)
-    if isinstance(resume, str):
-        if not Path(resume).is_file():
-            raise UserError(f"no such training state to resume from: {resume}")
-        return Path(resume)
-    if found and not resume:
-        raise UserError(
-            f"{work_dir} holds a run already ({found.name}): --resume goes on, --work-dir starts another"
-        )
-    return found
 
 
 def _for_runner(config: Config, state: Path | None) -> Config:

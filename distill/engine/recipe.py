@@ -34,6 +34,7 @@ def recipe(
     image_size: int | None = None,
     lr: float | None = None,
     workers: int | None = None,
+    arch: str | None = None,
 ) -> tuple[Config, list[str]]:
     """The config of a run, and a line for everything in it that is not as published.
 
@@ -79,6 +80,8 @@ def recipe(
     if workers is not None:
         config.train_dataloader.num_workers = workers
         config.train_dataloader.persistent_workers = workers > 0
+    if arch is not None:
+        _name_teacher(config.model, method, arch)
     return config, notes
 
 
@@ -87,12 +90,12 @@ def _set_teacher(config: Config, method: str, teacher: str | None, cache: str | 
         if teacher is None:
             raise UserError(f"{method} needs the name of a teacher to train: --teacher NAME")
         if cache is not None:
-            raise UserError(f"{method} trains its teacher; leave --teacher-cache away")
+            raise UserError(f"{method} trains its teacher; leave out --teacher-cache")
         config.model.online_teacher.arch = teacher
         return
     if "teacher" not in config.model:
         if teacher is not None or cache is not None:
-            raise UserError(f"{method} takes no teacher; leave --teacher and --teacher-cache away")
+            raise UserError(f"{method} takes no teacher; leave out --teacher and --teacher-cache")
         return
     if teacher is None:
         raise UserError(f"{method} needs a teacher: --teacher NAME_OR_FILE")
@@ -115,6 +118,13 @@ def _fit_to_data(model: dict, images: int) -> list[str]:
     if "samples" in model:
         model.samples = images  # a place for each image: not a setting that could depart from a published one
     return notes
+
+
+def _name_teacher(model: dict, method: str, arch: str) -> None:
+    """``arch``: the teacher's architecture, for a file that does not tell it."""
+    if "teacher" not in model:
+        raise UserError(f"{method} takes no teacher from a file; leave out --arch")
+    model["teacher"]["arch"] = arch
 
 
 def _never_reached(model: dict, epochs: int) -> list[str]:

@@ -58,12 +58,38 @@ def test_writes_student_config_manifest_and_curves(run, image_folder):
 
 
 def test_the_resolved_config_repeats_the_run(run, run_tool, tmp_path):
-    """``config.py`` beside a run is a config file: the same command line gives the same student."""
+    """``config.py`` beside a run is a config file: it gives the same student, in a folder of its own."""
     path, work_dir, _ = run
-    again = run_tool("distill.py", work_dir / "config.py", "--work-dir", tmp_path)
+    taken = work_dir.with_name(f"{work_dir.name}-2")
+    taken.mkdir()
+    again = run_tool("distill.py", work_dir / "config.py")
     assert again.returncode == 0, again.stderr
-    first, second = read_weights(path), read_weights(tmp_path / "last.pth")
+    third = work_dir.with_name(f"{work_dir.name}-3")
+    assert f"student written to {third / 'last.pth'}" in again.stdout
+    assert f"--resume with {third}/config.py" in again.stdout
+    assert not list(taken.iterdir()), "what is there is left alone"
+    first, second = read_weights(path), read_weights(third / "last.pth")
     assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
+    resumed = run_tool("distill.py", third / "config.py", "--resume")
+    assert f"resuming from {third / 'epoch_1.pth'}" in resumed.stdout
+
+
+def test_a_teacher_file_that_does_not_tell_its_architecture_is_named(image_folder, tmp_path, run_tool):
+    import timm
+
+    torch.save(timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict(), tmp_path / "vit.pth")
+    arguments = [
+        "--method", "compress_1q", "--data", image_folder, "--teacher", tmp_path / "vit.pth", "--student",
+        "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32, "--workers", 0,
+    ]  # fmt: skip
+    unnamed = run_tool("distill.py", *arguments, "--work-dir", tmp_path / "unnamed")
+    assert unnamed.returncode == 2 and "--arch" in unnamed.stderr
+    arch = "vit_tiny_patch16_224.augreg_in21k"
+    named = run_tool("distill.py", *arguments, "--arch", arch, "--work-dir", tmp_path / "named")
+    assert named.returncode == 0, named.stderr
+    assert f"loaded {arch} <-" in named.stdout
+    with pytest.raises(UserError, match="simclr takes no teacher from a file; leave out --arch"):
+        recipe("simclr", str(image_folder), "resnet18", arch="resnet50")
 
 
 def test_a_second_run_does_not_overwrite_the_first(run, image_folder, teacher_file):
@@ -264,9 +290,9 @@ def by_torchrun(*arguments) -> subprocess.CompletedProcess:
 
 def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
     done = by_torchrun(
-        "--launcher", "pytorch", "--method", "compress_2q", "--data", image_folder, "--teacher", teacher_file,
-        "--student", "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32,
-        "--workers", 0, "--work-dir", tmp_path,
+        "--method", "compress_2q", "--data", image_folder, "--teacher", teacher_file, "--student",
+        "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32, "--workers", 0,
+        "--work-dir", tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("batch 8 = 2 x 4") == 1, "the first process alone speaks"
@@ -340,7 +366,7 @@ def test_a_teacher_that_is_trained_is_named_and_has_no_cache(image_folder):
     assert config.model.online_teacher.arch == "resnet50"
     with pytest.raises(UserError, match="needs the name of a teacher to train"):
         recipe("oss", str(image_folder), "resnet18")
-    with pytest.raises(UserError, match="leave --teacher-cache away"):
+    with pytest.raises(UserError, match="leave out --teacher-cache"):
         recipe("oss", str(image_folder), "resnet18", "resnet50", teacher_cache="cache")
-    with pytest.raises(UserError, match="leave --teacher and --teacher-cache away"):
+    with pytest.raises(UserError, match="leave out --teacher and --teacher-cache"):
         recipe("byol", str(image_folder), "resnet18", teacher_cache="cache")
