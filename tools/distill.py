@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("config", nargs="?", help="config file; or leave it away and name a --method")
+    parser.add_argument("config", nargs="?", help="config file; or leave it out and name a --method")
     quick = parser.add_argument_group("without a config file: a method's published settings")
     quick.add_argument("--method", help="a file name of configs/_base_; docs/methods.md explains them")
     quick.add_argument("--data", metavar="DIR", help="folder of training images")

@@ -6,9 +6,11 @@ from torch.nn import functional as F
 from distill.errors import UserError
 from distill.losses import compress_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images
 from distill.modules.ema import MovingAverage
 from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -24,6 +26,9 @@ class CompRess(Method):
             it from the student itself.
         momentum: of the key encoder; 0 to 0.7 work about as well (section 4.5).
     """
+
+    needs = frozenset({Need.EMBEDDINGS})
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,
@@ -48,9 +53,9 @@ class CompRess(Method):
             self.student_queue = Queue(queue_length, self.student.width)
             self.key_encoder = MovingAverage(self.student, momentum) if key_encoder else None
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
-        target = F.normalize(self.teacher(view, index), dim=1)
+        target = F.normalize(self.teacher(view, rows), dim=1)
         embedding = self.head(self.student(view))
         student_queue = self.student_queue or self.teacher_queue
         loss = compress_loss(

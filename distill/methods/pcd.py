@@ -8,11 +8,12 @@ from distill.backbones import check_image_size
 from distill.errors import UserError, unknown
 from distill.losses import pixel_contrast_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images
 from distill.modules.attention import PixelAttention
 from distill.modules.memory import Queue
 from distill.modules.spatial import SpatialAdaptor, pixel_mlp
 from distill.registry import MODELS
-from distill.targets import Teacher
+from distill.targets import Need
 
 # views of (student, teacher); the teacher's first one is view 1, which the queue is made of
 PAIRINGS = {"cross": ((1, 0), (0, 1)), "same": ((0, 0), (1, 1))}
@@ -47,6 +48,8 @@ class PCD(Method):
     """
 
     number_of_views = 2
+    needs = frozenset({Need.MAPS, Need.HEAD})
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,
@@ -62,7 +65,6 @@ class PCD(Method):
         last_norm: bool = False,
     ):
         super().__init__(student, teacher)
-        check_teacher(self.teacher, teacher["weights"])
         if view_pairing not in PAIRINGS:
             raise unknown("model.view_pairing", view_pairing, PAIRINGS)
         if vectorised and attention_width is not None:
@@ -109,13 +111,3 @@ class PCD(Method):
         if self.vectorised:
             return self.teacher_head(backbone(view))[:, :, None, None]
         return self.teacher_head(backbone.feature_map(view))
-
-
-def check_teacher(teacher: Teacher, weights: str) -> None:
-    """Refuses a teacher that gives no maps of random views."""
-    if not isinstance(teacher, Teacher):
-        raise UserError("PCD needs the teacher's maps of random views; leave the teacher cache away")
-    if teacher.output != "head":
-        raise UserError(
-            f"teacher {weights}: PCD needs the output of its projection head; set model.teacher.output='head'"
-        )

@@ -1,5 +1,7 @@
 """A frozen network that gives the targets."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -8,11 +10,12 @@ from distill.backbones.weights import load_strict
 from distill.checkpoints import read_weights
 from distill.errors import UserError
 from distill.modules.heads import head_from_state, head_width
+from distill.targets.base import Need, Target
 
 OUTPUTS = ("backbone", "head", "auto")
 
 
-class Teacher(nn.Module):
+class Teacher(nn.Module, Target):
     """RGB images as for ``Backbone`` -> target embeddings (B, width), not normalised, no gradient.
 
     Always in eval mode: ``train()`` does nothing, so batch-norm statistics can never move.
@@ -48,15 +51,24 @@ class Teacher(nn.Module):
         self.sha256, self.source, self.dropped = loaded.sha256, loaded.source, loaded.dropped
         # (P, D) cluster centres of the head's embeddings, or None
         self.register_buffer("prototypes", loaded.prototypes, persistent=False)
+        self.name = f"teacher {weights} (output of its {self.output})"
+        self.gives = frozenset(self._gives())
         self.requires_grad_(False)
         super().train(False)
 
     def train(self, mode: bool = True) -> "Teacher":
         return self
 
+    def _gives(self) -> Iterator[Need]:
+        yield from (Need.EMBEDDINGS, Need.VIEWS, Need.MAPS)
+        if self.output == "head":
+            yield Need.HEAD
+        if self.prototypes is not None and self.prototypes.shape[1] == self.width:
+            yield Need.PROTOTYPES
+
     @torch.no_grad()
-    def forward(self, images: Tensor, index: Tensor | None = None) -> Tensor:
-        """``index`` (the samples' numbers) is what a cached teacher goes by; here it is not needed.
+    def forward(self, images: Tensor, rows: Tensor | None = None) -> Tensor:
+        """``rows`` is what a cached teacher goes by; here it is not needed.
 
         Raises:
             UserError: images of a size that the network cannot take (see ``check_image_size``).

@@ -298,7 +298,7 @@ def test_a_teacher_that_is_trained_is_named_and_has_no_cache(image_folder):
     assert config.model.online_teacher.arch == "resnet50"
     with pytest.raises(UserError, match="needs the name of a teacher to train"):
         recipe("oss", str(image_folder), "resnet18")
-    with pytest.raises(UserError, match="leave --teacher-cache away"):
+    with pytest.raises(UserError, match="leave out --teacher-cache"):
         recipe("oss", str(image_folder), "resnet18", "resnet50", teacher_cache="cache")
-    with pytest.raises(UserError, match="leave --teacher and --teacher-cache away"):
+    with pytest.raises(UserError, match="leave out --teacher and --teacher-cache"):
         recipe("byol", str(image_folder), "resnet18", teacher_cache="cache")

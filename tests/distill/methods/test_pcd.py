@@ -171,5 +171,5 @@ def test_mistakes_are_one_line(teacher_file, method_inputs):
     with pytest.raises(UserError, match=r"set model.attention_width=None"):
         method(teacher_file, vectorised=True)
     cached = dict(weights=str(teacher_file), output="auto", cache=str(method_inputs.cache))
-    with pytest.raises(UserError, match="leave the teacher cache away"):
+    with pytest.raises(UserError, match="needs maps of random views.*leave out --teacher-cache"):
         PCD(dict(arch=STUDENT), cached, hidden=8)
