@@ -1,6 +1,9 @@
 """Cluster classification (CC), published settings: CompRess appendix (baselines).
 
 Momentum and weight decay are not stated; they are those of CompRess itself.
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in CompRess's code;
+timm's start at 0.
 """
 
 _base_ = "./runtime.py"
@@ -11,7 +14,7 @@ model = dict(
     clusters=16_000,
     iterations=20,  # of k-means, as in CompRess's released kmeans.py
     seed=0,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="backbone", cache=None),
 )
 train_dataloader = dict(

@@ -1,4 +1,8 @@
-"""PCD, published settings (authors' released code; appendix): LARS, lr 1.0 x batch / 256, BYOL's views."""
+"""PCD, published settings (authors' released code; appendix): LARS, lr 1.0 x batch / 256, BYOL's views.
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the released code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -13,7 +17,7 @@ model = dict(
     hidden=4096,  # of MoCo-v3's and BYOL's heads; SwAV's 2048, Barlow Twins' (8192, 8192)
     attention_width=64,
     last_norm=False,  # released code: MoCo-v3's head without the batch norm at its end
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="head"),
 )
 train_dataloader = dict(

@@ -1,4 +1,8 @@
-"""SEED, published settings; MoCo-v2's augmentation."""
+"""SEED, published settings; MoCo-v2's augmentation.
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the authors' code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -8,7 +12,7 @@ model = dict(
     queue_length=65_536,
     student_temperature=0.2,
     teacher_temperature=1e-4,  # the released code's; the paper's text also quotes 0.01
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="auto"),
 )
 train_dataloader = dict(

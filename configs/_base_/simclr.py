@@ -1,4 +1,7 @@
-"""SimCLR, published settings for small batches: LARS, lr 0.3 x batch / 256, 10 epochs of warm-up."""
+"""SimCLR, published settings for small batches: LARS, lr 0.3 x batch / 256, 10 epochs of warm-up.
+
+The last batch norm of each residual block starts at 0, as in the authors' code (resnet.py) and in timm.
+"""
 
 _base_ = "./runtime.py"
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from mmengine.config import Config
 
+from distill.backbones import Backbone
+from distill.engine.recipe import method_names
 from distill.engine.validate import validate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -24,6 +26,16 @@ def test_a_config_is_valid_and_its_docstring_and_name_are_true(path):
     assert (config.batch_size, config.train_cfg.max_epochs) == (int(batch), int(epochs))
     assert config.optim_wrapper.get("accumulative_counts", 1) == int(accumulated or 1)
     assert max(schedule.get("end", 0) for schedule in config.param_scheduler) in (0, int(epochs))
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_last_norms_of_residual_blocks_start_as_in_the_authors_code(name):
+    """At 1, but for BYOL (Haiku's ResNet) and SimCLR (``init_zero=True`` in resnet.py)."""
+    model = Config.fromfile(ROOT / "configs" / "_base_" / f"{name}.py").model
+    start = 0.0 if name in ("byol", "byol_accumulated", "simclr") else 1.0
+    for part in {"student", "online_teacher"} & model.keys():
+        last = Backbone(**{**model[part], "arch": "test_resnet"}).net.layer4[0]
+        assert (last.bn3 if hasattr(last, "bn3") else last.bn2).weight.unique().tolist() == [start], part
 
 
 def test_every_student_of_the_papers_has_a_config():
