@@ -38,6 +38,11 @@ def test_last_norms_of_residual_blocks_start_as_in_the_authors_code(name):
         assert (last.bn3 if hasattr(last, "bn3") else last.bn2).weight.unique().tolist() == [start], part
 
 
+def test_compress_2q_with_a_resnet50_has_the_released_code_s_linear_layer():
+    (path,) = [path for path in PUBLISHED if path.stem.startswith("compress_2q_resnet50")]
+    assert Config.fromfile(path).model.projection == 8192
+
+
 def test_every_student_of_the_papers_has_a_config():
     students = {Config.fromfile(path).model.student.arch for path in PUBLISHED}
     assert students >= {
