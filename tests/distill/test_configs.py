@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
+from torch import nn
 
 from distill.backbones import Backbone
 from distill.engine.recipe import method_names
@@ -41,6 +43,24 @@ def test_last_norms_of_residual_blocks_start_as_in_the_authors_code(name):
 def test_compress_2q_with_a_resnet50_has_the_released_code_s_linear_layer():
     (path,) = [path for path in PUBLISHED if path.stem.startswith("compress_2q_resnet50")]
     assert Config.fromfile(path).model.projection == 8192
+
+
+def test_seed_s_mobile_students_have_the_dropout_and_norms_of_the_authors_networks():
+    built = {}
+    for path in PUBLISHED:
+        settings = Config.fromfile(path).model.student
+        if path.stem.startswith("seed_") and settings.arch in ("mobilenetv3_large_100", "efficientnet_b0"):
+            built[settings.arch] = Backbone(**settings).train()
+    mobile, efficient = built["mobilenetv3_large_100"], built["efficientnet_b0"]
+    assert (mobile.net.drop_rate, efficient.net.drop_rate) == (0.2, 0.2)
+    norms = [m for m in efficient.modules() if isinstance(m, nn.BatchNorm2d)]
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(1e-3, 0.01)}
+    # drop connect grows with the depth, from 0 up to just below 0.2
+    rates = [m.drop_prob for m in efficient.modules() if hasattr(m, "drop_prob")]
+    assert rates == sorted(rates) and 0.18 < rates[-1] <= 0.2
+    torch.manual_seed(0)
+    zeros = (mobile(torch.rand(4, 3, 64, 64)) == 0).float().mean()
+    assert 0.15 < zeros < 0.25, "the head takes features of which a fifth is dropped"
 
 
 def test_every_student_of_the_papers_has_a_config():
