@@ -1,5 +1,9 @@
 """PCD, published settings (authors' released code; appendix): LARS, lr 1.0 x batch / 256, BYOL's views.
 
+The teacher is in eval mode, as the paper's frozen teacher is taken to be and as SpatialAdaptor's invariant wants. The
+released code never calls ``eval()`` on it, so that its batch norms use the batch; which of the two made the
+published numbers is not known. ``teacher.batch_statistics=True`` repeats the code.
+
 The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the released code;
 timm's start at 0.
 """
@@ -18,7 +22,7 @@ model = dict(
     attention_width=64,
     last_norm=False,  # released code: MoCo-v3's head without the batch norm at its end
     student=dict(arch=None, zero_init_last=False),
-    teacher=dict(weights=None, output="head"),
+    teacher=dict(weights=None, output="head", batch_statistics=False),
 )
 train_dataloader = dict(
     dataset=dict(

@@ -40,8 +40,11 @@ class SpatialAdaptor(nn.Module):
             if isinstance(layer, nn.Linear):
                 x = F.conv2d(x, layer.weight[:, :, None, None], layer.bias)
             elif isinstance(layer, nn.BatchNorm1d):
-                statistics = layer.running_mean, layer.running_var, layer.weight, layer.bias
-                x = F.batch_norm(x, *statistics, layer.training, layer.momentum, layer.eps)
+                used = layer.track_running_stats or not layer.training
+                mean, variance = (layer.running_mean, layer.running_var) if used else (None, None)
+                x = F.batch_norm(
+                    x, mean, variance, layer.weight, layer.bias, layer.training, layer.momentum, layer.eps
+                )
             else:
                 x = x * (x.sum((2, 3), keepdim=True) > 0)
         return x

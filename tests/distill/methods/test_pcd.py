@@ -1,5 +1,7 @@
 """PCD: which view meets which, what is enqueued, and what of the student is trained."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -19,6 +21,7 @@ def method(weights, **options) -> PCD:
     torch.manual_seed(0)
     student = options.pop("student", STUDENT)
     teacher = {"weights": str(weights), "output": options.pop("output", "head")}
+    teacher["batch_statistics"] = options.pop("batch_statistics", False)
     settings = {"hidden": 32, "attention_width": 32, "queue_length": 7} | options
     pcd = PCD(dict(arch=student), teacher, **settings).eval()  # batch norms do not depend on the batch
     if settings["attention_width"]:
@@ -119,6 +122,30 @@ def test_a_vision_transformer_teaches_its_patches(size, vit_file):
     loss = pcd.loss(views, torch.arange(3))["loss"]
     loss.backward()
     assert loss.isfinite()
+
+
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_teacher_by_the_batch_is_the_released_code_s_train_mode(vectorised, method_inputs):
+    """Backbone and head as after ``train()``, but nothing in them moves; by default as after ``eval()``."""
+    settings = dict(vectorised=vectorised, attention_width=None)
+    view = images(64)[0]
+    with torch.no_grad():
+        frozen = method(method_inputs.swav, **settings)
+        expected = {}
+        for training in (False, True):
+            backbone = copy.deepcopy(frozen.teacher.backbone).train(training)
+            head = copy.deepcopy(frozen.teacher_head).train(training)
+            features = backbone(view) if vectorised else backbone.feature_map(view)
+            expected[training] = head(features).reshape(3, 16, -1)
+        for training, pcd in (
+            (False, frozen),
+            (True, method(method_inputs.swav, batch_statistics=True, **settings).train()),
+        ):
+            before = {key: value.clone() for key, value in pcd.teacher.state_dict().items()}
+            torch.testing.assert_close(pcd._teacher_map(view).reshape(3, 16, -1), expected[training])
+            after = pcd.teacher.state_dict()
+            assert all(torch.equal(value, after[key]) for key, value in before.items())
+    assert not torch.allclose(expected[False], expected[True], rtol=0.1)
 
 
 def test_a_vision_transformer_learns_too(teacher_file):
