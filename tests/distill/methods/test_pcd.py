@@ -190,11 +190,23 @@ def test_several_hidden_layers(teacher_file):
     assert widths == [24, 16, 128]
 
 
+@pytest.mark.parametrize(
+    ("biases", "layers"), [("none", (False, False)), ("hidden", (True, False)), ("all", (True, True))]
+)
+def test_biases_are_those_of_the_teacher_s_head(biases, layers, teacher_file):
+    pcd = method(teacher_file, biases=biases)
+    for head in (pcd.projector, pcd.predictor):
+        convolutions = [layer for layer in head if isinstance(layer, nn.Conv2d)]
+        assert tuple(layer.bias is not None for layer in convolutions) == layers
+
+
 def test_mistakes_are_one_line(teacher_file, method_inputs):
     with pytest.raises(UserError, match=r"set model.teacher.output='head'"):
         method(teacher_file, output="backbone")
     with pytest.raises(UserError, match=r"unknown model.view_pairing 'crossed'.*valid: cross, same"):
         method(teacher_file, view_pairing="crossed")
+    with pytest.raises(UserError, match=r"unknown model.biases 'some'.*valid: all, hidden, none"):
+        method(teacher_file, biases="some")
     with pytest.raises(UserError, match=r"set model.attention_width=None"):
         method(teacher_file, vectorised=True)
     cached = dict(weights=str(teacher_file), output="auto", cache=str(method_inputs.cache))
