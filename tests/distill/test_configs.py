@@ -7,11 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.registry import DefaultScope
 from torch import nn
 
 from distill.backbones import Backbone
 from distill.engine.recipe import method_names
 from distill.engine.validate import validate
+from distill.registry import MODELS
+from tests.distill.methods.small import small_config
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
@@ -61,6 +65,20 @@ def test_seed_s_mobile_students_have_the_dropout_and_norms_of_the_authors_networ
     torch.manual_seed(0)
     zeros = (mobile(torch.rand(4, 3, 64, 64)) == 0).float().mean()
     assert 0.15 < zeros < 0.25, "the head takes features of which a fifth is dropped"
+
+
+def test_cluster_classification_steps_as_train_kmeans_does(method_inputs):
+    """Nesterov's momentum throughout, and weight decay for all but batch norms."""
+    config = small_config("cluster_classification", method_inputs)
+    with DefaultScope.overwrite_default_scope("distill"):
+        method = MODELS.build(config.model)
+        optimizer = build_optim_wrapper(method, config.optim_wrapper).optimizer
+    norms = [m for m in method.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    of_norms = {id(parameter) for norm in norms for parameter in norm.parameters()}
+    assert all(group["nesterov"] and group["momentum"] == 0.9 for group in optimizer.param_groups)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            assert group["weight_decay"] == (0 if id(parameter) in of_norms else 1e-4)
 
 
 def test_every_student_of_the_papers_has_a_config():
