@@ -1,6 +1,7 @@
 """Every published run is a config that says what it is, and is what it says."""
 
 import ast
+import math
 import re
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DefaultScope
+from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
 from torch import nn
 
 from distill.backbones import Backbone
@@ -18,6 +19,7 @@ from distill.registry import MODELS
 from tests.distill.methods.small import small_config
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEDULE_KEYS = {"by_epoch", "begin", "end", "T_max"}
 PUBLISHED = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
 
 
@@ -79,6 +81,26 @@ def test_cluster_classification_steps_as_train_kmeans_does(method_inputs):
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             assert group["weight_decay"] == (0 if id(parameter) in of_norms else 1e-4)
+
+
+def test_seed_holds_its_learning_rate_for_five_epochs():
+    """The released ``adjust_learning_rate``, which steps once an epoch and counts its cosine from epoch 0."""
+    config = Config.fromfile(ROOT / "configs" / "_base_" / "seed.py")
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], config.optim_wrapper.optimizer.lr)
+    schedules = [
+        PARAM_SCHEDULERS.get(schedule["type"]).build_iter_from_epoch(
+            optimizer=optimizer, epoch_length=2, **{k: v for k, v in schedule.items() if k in SCHEDULE_KEYS}
+        )
+        for schedule in config.param_scheduler
+    ]
+    for step in range(2 * 200):
+        epoch, found = step / 2, optimizer.param_groups[0]["lr"]
+        published = 0.03 if epoch < 5 else 0.03 * 0.5 * (1 + math.cos(math.pi * epoch / 200))
+        assert found == pytest.approx(published, abs=0.03 * 0.026), epoch
+        assert epoch >= 5 or found == 0.03
+        optimizer.step()
+        for schedule in schedules:
+            schedule.step()
 
 
 def test_every_student_of_the_papers_has_a_config():
