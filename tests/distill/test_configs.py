@@ -83,6 +83,13 @@ def test_cluster_classification_steps_as_train_kmeans_does(method_inputs):
             assert group["weight_decay"] == (0 if id(parameter) in of_norms else 1e-4)
 
 
+def test_simclr_s_weight_decay_is_the_paper_s_and_says_what_else_the_authors_use():
+    path = ROOT / "configs" / "_base_" / "simclr.py"
+    assert Config.fromfile(path).optim_wrapper.optimizer.weight_decay == 1e-6
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    assert "the paper's 1e-6" in text and "optim_wrapper.optimizer.weight_decay=1e-4" in text
+
+
 def test_seed_holds_its_learning_rate_for_five_epochs():
     """The released ``adjust_learning_rate``, which steps once an epoch and counts its cosine from epoch 0."""
     config = Config.fromfile(ROOT / "configs" / "_base_" / "seed.py")
