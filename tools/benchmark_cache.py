@@ -76,13 +76,13 @@ def epoch_seconds(args: argparse.Namespace, root: str, teacher: dict, device: st
         images, args.batch_size, sampler=EpochSampler(images), collate_fn=collate_views, drop_last=True
     )
     method = CompRess(dict(arch=args.student), teacher, queue_length=1024).to(device).train()
+    images.rows = method.rows()
     optimizer = torch.optim.SGD(method.parameters(), 0.01, momentum=0.9)
     seconds = []
     for _ in range(args.epochs + 1):
         started = time.perf_counter()
         for batch in loader:
-            views = [view.to(device) for view in batch["views"]]
-            loss = method(views, batch["index"].to(device), mode="loss")["loss"]
+            loss = method(**method.data_preprocessor(batch), mode="loss")["loss"]
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,6 +1,9 @@
 """Cluster classification (CC), published settings: CompRess appendix (baselines).
 
-Momentum and weight decay are not stated; they are those of CompRess itself.
+Momentum, weight decay, Nesterov and the norms without decay are those of CompRess's released train_kmeans.py.
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in CompRess's code;
+timm's start at 0.
 """
 
 _base_ = "./runtime.py"
@@ -11,7 +14,7 @@ model = dict(
     clusters=16_000,
     iterations=20,  # of k-means, as in CompRess's released kmeans.py
     seed=0,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="backbone", cache=None),
 )
 train_dataloader = dict(
@@ -21,7 +24,9 @@ train_dataloader = dict(
 )
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4),  # lr 0.01: MobileNet-v2, AlexNet
+    # lr 0.01: MobileNet-v2, AlexNet
+    optimizer=dict(type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4, nesterov=True),
+    paramwise_cfg=dict(norm_decay_mult=0.0),
 )
 train_cfg = dict(max_epochs=100)
 param_scheduler = [

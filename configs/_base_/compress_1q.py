@@ -1,4 +1,8 @@
-"""CompRess-1q, published settings: CompRess section 4 ("Implementation details")."""
+"""CompRess-1q, published settings: CompRess section 4 ("Implementation details").
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the authors' code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -8,7 +12,7 @@ model = dict(
     queues=1,
     queue_length=128_000,
     temperature=0.04,  # 0.007 for a SwAV teacher
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="backbone"),
 )
 train_dataloader = dict(

@@ -2,6 +2,9 @@
 
 CompRess states lr 0.05 only (0.005 for AlexNet). The released code trains CIFAR; for ImageNet the usual
 PyTorch schedule over 100 epochs is assumed, with the weight decay that belongs to it (CIFAR's is 5e-4).
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in CompRess's code;
+timm's start at 0.
 """
 
 _base_ = "./runtime.py"
@@ -14,7 +17,7 @@ model = dict(
     projection=128,
     temperature=0.07,
     momentum=0.5,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="backbone"),
 )
 train_dataloader = dict(

@@ -1,6 +1,9 @@
 """MoCo v2, published settings (Chen et al., 2020; the authors' code).
 
 Never with ``sync_batch_norm``: keys are mixed between processes so that their batch norms see other images.
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in torchvision's
+networks, which the authors' code takes; timm's start at 0.
 """
 
 _base_ = "./runtime.py"
@@ -13,7 +16,7 @@ model = dict(
     temperature=0.2,
     momentum=0.999,
     shuffle_groups=8,  # for one process; several mix their keys
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
 )
 train_dataloader = dict(
     dataset=dict(

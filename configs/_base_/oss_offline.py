@@ -1,4 +1,8 @@
-"""OSS with a frozen SwAV teacher, published settings: appendix A.8. SwAV's for batches of 256, but 130 epochs."""
+"""OSS with a frozen SwAV teacher, published settings: appendix A.8. SwAV's for batches of 256, but 130 epochs.
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in SwAV's code, which
+OSS builds on; timm's start at 0.
+"""
 
 _base_ = "./swav.py"
 
@@ -13,7 +17,7 @@ model = dict(
     iterations=3,
     queue_length=3840,  # 15 batches
     queue_start_epoch=15,
-    student=dict(arch=None, mean=(0.485, 0.456, 0.406), std=(0.228, 0.224, 0.225)),
+    student=dict(arch=None, zero_init_last=False, mean=(0.485, 0.456, 0.406), std=(0.228, 0.224, 0.225)),
     teacher=dict(weights=None, output="head"),
 )
 train_cfg = dict(max_epochs=130)

@@ -1,4 +1,15 @@
-"""PCD, published settings (authors' released code; appendix): LARS, lr 1.0 x batch / 256, BYOL's views."""
+"""PCD, published settings (authors' released code; appendix): LARS, lr 1.0 x batch / 256, BYOL's views.
+
+The teacher is in eval mode, as the paper's frozen teacher is taken to be and as SpatialAdaptor's invariant wants. The
+released code never calls ``eval()`` on it, so that its batch norms use the batch; which of the two made the
+published numbers is not known. ``teacher.batch_statistics=True`` repeats the code.
+
+LARS applies its trust ratio after momentum (``scale_step``), as in the released code. With a BYOL or SwAV teacher the
+student's projector and predictor have biases there (``biases``).
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the released code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -11,10 +22,11 @@ model = dict(
     queue_length=65_536,
     temperature=0.2,
     hidden=4096,  # of MoCo-v3's and BYOL's heads; SwAV's 2048, Barlow Twins' (8192, 8192)
+    biases="none",  # of MoCo-v3's and Barlow Twins' heads; BYOL's "hidden", SwAV's "all"
     attention_width=64,
     last_norm=False,  # released code: MoCo-v3's head without the batch norm at its end
-    student=dict(arch=None),
-    teacher=dict(weights=None, output="head"),
+    student=dict(arch=None, zero_init_last=False),
+    teacher=dict(weights=None, output="head", batch_statistics=False),
 )
 train_dataloader = dict(
     dataset=dict(
@@ -25,7 +37,9 @@ train_dataloader = dict(
 )
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="LARS", lr=4.0, momentum=0.9, weight_decay=1e-5, trust_coeff=1e-3),
+    optimizer=dict(
+        type="LARS", lr=4.0, momentum=0.9, weight_decay=1e-5, trust_coeff=1e-3, scale_step=True
+    ),
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )
 train_cfg = dict(max_epochs=100)

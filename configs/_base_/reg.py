@@ -1,4 +1,8 @@
-"""Reg, published settings: CompRess appendix (baselines)."""
+"""Reg, published settings: CompRess appendix (baselines).
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in CompRess's code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -6,7 +10,7 @@ batch_size = 256  # over all processes
 model = dict(
     type="Regression",
     normalisation="none",
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="backbone"),
 )
 train_dataloader = dict(

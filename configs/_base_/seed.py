@@ -1,4 +1,11 @@
-"""SEED, published settings; MoCo-v2's augmentation."""
+"""SEED, published settings; MoCo-v2's augmentation.
+
+The released code's warm-up goes from 0.03 to the learning rate of the batch, within five epochs: at a batch of 256 it
+holds 0.03, then a cosine follows. (There it is counted from epoch 0, so it starts at 0.9985 of 0.03; here from 5.)
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the authors' code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -8,7 +15,7 @@ model = dict(
     queue_length=65_536,
     student_temperature=0.2,
     teacher_temperature=1e-4,  # the released code's; the paper's text also quotes 0.01
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="auto"),
 )
 train_dataloader = dict(
@@ -22,7 +29,6 @@ optim_wrapper = dict(
     type="OptimWrapper", optimizer=dict(type="SGD", lr=0.03, momentum=0.9, weight_decay=1e-4)
 )
 train_cfg = dict(max_epochs=200)
-param_scheduler = [
-    dict(type="LinearLR", by_epoch=True, begin=0, end=5, start_factor=0.01, convert_to_iter_based=True),
-    dict(type="CosineAnnealingLR", by_epoch=True, begin=5, end=200, T_max=195, convert_to_iter_based=True),
+param_scheduler = [  # for larger batches a LinearLR from epoch 0 to 5, start_factor 256 / batch
+    dict(type="CosineAnnealingLR", by_epoch=True, begin=5, end=200, T_max=195, convert_to_iter_based=True)
 ]

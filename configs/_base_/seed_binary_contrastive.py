@@ -7,6 +7,6 @@ model = dict(
     type="BinaryContrastive",
     queue_length=65_536,
     temperature=0.07,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="auto"),
 )

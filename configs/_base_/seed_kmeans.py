@@ -12,6 +12,6 @@ model = dict(
     projection=128,
     iterations=20,
     seed=0,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="auto", cache=None),
 )

@@ -7,6 +7,6 @@ model = dict(
     type="Regression",
     normalisation="l2",
     hidden=True,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="auto"),
 )

@@ -10,6 +10,6 @@ model = dict(
     type="OnlineClustering",
     clusters=16_000,
     temperature=0.2,
-    student=dict(arch=None),
+    student=dict(arch=None, zero_init_last=False),
     teacher=dict(weights=None, output="auto"),
 )

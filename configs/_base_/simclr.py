@@ -1,4 +1,9 @@
-"""SimCLR, published settings for small batches: LARS, lr 0.3 x batch / 256, 10 epochs of warm-up."""
+"""SimCLR, published settings for small batches: LARS, lr 0.3 x batch / 256, 10 epochs of warm-up.
+
+Weight decay is the paper's 1e-6 (section 2.2), which the authors' README had at first as well; it now runs ImageNet
+with 1e-4: ``optim_wrapper.optimizer.weight_decay=1e-4``.
+The last batch norm of each residual block starts at 0, as in the authors' code (resnet.py) and in timm.
+"""
 
 _base_ = "./runtime.py"
 

@@ -1,4 +1,8 @@
-"""SwAV, published settings for batches of 256 (the authors' code; 200 epochs)."""
+"""SwAV, published settings for batches of 256 (the authors' code; 200 epochs).
+
+The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the authors' code;
+timm's start at 0.
+"""
 
 _base_ = "./runtime.py"
 
@@ -15,7 +19,9 @@ model = dict(
     queue_length=3840,  # 15 batches
     queue_start_epoch=15,
     prototypes_frozen_until_epoch=1.0,  # 5005 steps
-    student=dict(arch=None, mean=(0.485, 0.456, 0.406), std=(0.228, 0.224, 0.225)),  # the authors' own std
+    student=dict(  # the authors' own std
+        arch=None, zero_init_last=False, mean=(0.485, 0.456, 0.406), std=(0.228, 0.224, 0.225)
+    ),
 )
 train_dataloader = dict(
     dataset=dict(

@@ -85,6 +85,13 @@ def output_width(module: nn.Module, image_size: int = 64) -> int:
         return module(image).shape[-1]
 
 
+def start_norms_at_one(net: nn.Module) -> None:
+    """Sets scales of batch norms that are 0 throughout to 1, in place."""
+    for module in net.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and not module.weight.any():
+            nn.init.ones_(module.weight)
+
+
 class Backbone(nn.Module):
     """RGB images (B, 3, H, W), floats in [0, 1] or integers in [0, 255] -> features (B, width).
 
@@ -97,6 +104,9 @@ class Backbone(nn.Module):
         image_size: at which the width is measured.
         channels_last: keep maps in NHWC order in memory. The values differ by rounding only; networks of
             depthwise convolutions train about twice as fast on a CPU.
+        zero_init_last: leave scales of batch norms that start at 0 there (timm's way for the last one of each
+            residual block, after Goyal et al., 2017); False: they start at 1, as torchvision's. It changes
+            nothing in networks without such norms.
     """
 
     def __init__(
@@ -106,12 +116,15 @@ class Backbone(nn.Module):
         std: tuple[float, ...] | None = None,
         image_size: int = 64,
         channels_last: bool = False,
+        zero_init_last: bool = True,
         **kwargs,
     ):
         super().__init__()
         own_mean, own_std = default_mean_std(arch)
         self.arch = arch
         self.net = create_backbone(arch, **kwargs)
+        if not zero_init_last:
+            start_norms_at_one(self.net)
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.net.to(memory_format=self.memory_format)
         fixed = getattr(getattr(self.net, "patch_embed", None), "img_size", None)  # ViTs take one size

@@ -8,10 +8,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from distill.backbones import create_backbone
 from distill.backbones.weights import State
 from distill.results.atomic import atomic_path
 
 FORMAT = "distill"
+TORCH_EPSILON = 1e-5  # of batch norms, where nothing else is said
 
 
 def save_student(
@@ -37,7 +39,7 @@ def save_student(
         "format": FORMAT,
         "version": 1,
         "arch": arch,
-        "backbone": {key: value.detach().cpu().clone() for key, value in backbone.state_dict().items()},
+        "backbone": _portable_state(backbone, arch),
         "head": None if head is None else {key: value.detach().cpu().clone() for key, value in head.items()},
         "prototypes": None if prototypes is None else prototypes.detach().cpu().clone(),
         "mean": [float(value) for value in mean],
@@ -50,6 +52,27 @@ def save_student(
             torch.save(content, part)
         except RuntimeError as error:  # torch reports a failed write without the OS's reason
             raise _write_error(error, path) from error
+
+
+def _portable_state(backbone: nn.Module, arch: str) -> State:
+    """The weights for the network as its name alone makes it, which gives the same features.
+
+    A batch norm that was trained with another epsilon (SEED's EfficientNet) takes the difference into its
+    variance: it divides by the root of their sum.
+    """
+    state = {key: value.detach().cpu().clone() for key, value in backbone.state_dict().items()}
+    trained = {name: module.eps for name, module in _batch_norms(backbone)}
+    if set(trained.values()) <= {TORCH_EPSILON}:
+        return state
+    with torch.device("meta"):
+        own = {name: module.eps for name, module in _batch_norms(create_backbone(arch))}
+    for name, epsilon in trained.items():
+        state[f"{name}.running_var"] += epsilon - own[name]
+    return state
+
+
+def _batch_norms(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [pair for pair in network.named_modules() if isinstance(pair[1], nn.modules.batchnorm._BatchNorm)]
 
 
 def _write_error(error: RuntimeError, path: str | os.PathLike) -> Exception:

@@ -1,7 +1,7 @@
 """Training data: a folder of images without labels, seen through one augmentation."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -32,10 +32,16 @@ class UnlabelledImages(Dataset):
         augmentation: config of a transform in ``distill.data.views``.
         seed: of the views.
 
+    Attributes:
+        rows: something else to read for each image, arrays by its number: a teacher cache; None for nothing.
+
     Items:
         ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``paths``; ``unreadable``: paths
-        that were skipped on the way (the next readable image stands in, so that batches stay whole).
+        that were skipped on the way (the next readable image stands in, so that batches stay whole);
+        ``row``: of ``rows``, where there are any.
     """
+
+    rows: Sequence[np.ndarray] | None = None
 
     def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
         self.root, self.seed = data_root, seed
@@ -63,7 +69,8 @@ class UnlabelledImages(Dataset):
                 continue
             with seeded(mix_seed(self.seed, epoch, index)):
                 views = self.augmentation(image)
-            return {"views": views, "index": index, "unreadable": unreadable}
+            item = {"views": views, "index": index, "unreadable": unreadable}
+            return item if self.rows is None else item | {"row": torch.from_numpy(self.rows[index])}
         raise UserError(f"{RETRIES} images in a row could not be read; the first: {reason}")
 
 
@@ -88,8 +95,13 @@ def mix_seed(*parts: int) -> int:
 
 
 def collate_views(items: list[dict]) -> dict[str, list[Tensor] | Tensor | list[str]]:
-    """Items -> ``views``: list over views of (B, 3, H, W); ``index``: (B,); ``unreadable``: list of paths."""
-    return {
+    """Items -> a batch.
+
+    ``views``: list over views of (B, 3, H, W); ``index``: (B,); ``unreadable``: list of paths; ``rows``:
+    (B, ...), if the items have any.
+    """
+    rows = {"rows": torch.stack([item["row"] for item in items])} if "row" in items[0] else {}
+    return rows | {
         "views": [torch.stack(view) for view in zip(*(item["views"] for item in items), strict=True)],
         "index": torch.tensor([item["index"] for item in items]),
         "unreadable": [path for item in items for path in item["unreadable"]],

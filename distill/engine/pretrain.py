@@ -20,7 +20,6 @@ from distill.engine.runner import DistillRunner
 from distill.engine.start import choose_launcher, is_of_a_run, make_beside, where_to_start
 from distill.engine.validate import validate
 from distill.errors import UserError
-from distill.methods.base import Method
 from distill.results.atomic import write_json, write_text
 from distill.results.manifest import differing_keys, run_manifest
 
@@ -94,7 +93,9 @@ def pretrain(
         runner = DistillRunner.from_cfg(_for_runner(config, state))
         if rank() == 0:
             _introduce(runner, config, notes, state, say)
-        method_of(runner).check_data(runner.train_dataloader.dataset)
+        method, images = method_of(runner), runner.train_dataloader.dataset
+        method.check_data(images)
+        images.rows = method.rows()
         runner.train()
     student_file = Path(config.work_dir) / "last.pth"
     if rank() == 0:
@@ -173,7 +174,7 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         *(f"  {note}" for note in notes),
         f"{type(method).__name__}: {len(images)} images in {images.root}",
         f"  student {method.student.arch}, {parameters:.2f} M parameters, width {method.student.width}",
-        *_describe_teacher(method),
+        *([] if method.teacher is None else method.teacher.describe()),
         f"  {config.train_cfg.max_epochs} epochs, {_describe_batch(config)}, "
         f"{optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
         f"  config, manifest and logs in {config.work_dir}",
@@ -196,13 +197,6 @@ def _describe_batch(config: Config) -> str:
     if accumulated > 1:
         line += f", an update every {accumulated} batches ({accumulated * size})"
     return line
-
-
-def _describe_teacher(method: Method) -> list[str]:
-    if method.teacher is not None:
-        return method.teacher.describe()
-    online = getattr(method, "online_teacher", None)
-    return [] if online is None else [f"  teacher {online.arch}, trained together with the student"]
 
 
 def _changed_since(file: Path, config: Config) -> list[str]:

@@ -6,9 +6,8 @@ from mmengine.config import Config
 
 from distill.data.index import list_images
 from distill.errors import UserError, unknown
-
-# of 1.28 million images in CompRess's 16,000 clusters
-IMAGES_A_CLUSTER = 80
+from distill.registry import MODELS
+from distill.targets.sources import Source, source_of
 
 
 def config_root() -> Path:
@@ -39,7 +38,7 @@ def recipe(
     """The config of a run, and a line for everything in it that is not as published.
 
     Fewer epochs shorten the schedule in proportion; another batch size scales the learning rate
-    linearly unless ``lr`` is given; a queue longer than the data set is cut to its length.
+    linearly unless ``lr`` is given; what the method says follows the size of the data set does.
 
     Raises:
         UserError: unknown method, a missing or needless teacher, no images.
@@ -51,9 +50,11 @@ def recipe(
     config.model.student.arch = student
     dataset = config.train_dataloader.dataset
     dataset.data_root = str(data)
-    _set_teacher(config, method, teacher, teacher_cache)
-    images = len(list_images(data))
-    notes += _fit_to_data(config.model, images)
+    kind = MODELS.get(config.model.type)
+    _set_teacher(config.model, source_of(kind.needs), method, teacher, teacher_cache, arch)
+    fitted, fitting_notes = kind.fit_to_data(config.model, len(list_images(data)))
+    config.model.update(fitted)
+    notes += fitting_notes
     if image_size is not None:
         notes += _changed("image size", dataset.augmentation.size, image_size)
         dataset.augmentation.size = image_size
@@ -80,51 +81,27 @@ def recipe(
     if workers is not None:
         config.train_dataloader.num_workers = workers
         config.train_dataloader.persistent_workers = workers > 0
-    if arch is not None:
-        _name_teacher(config.model, method, arch)
     return config, notes
 
 
-def _set_teacher(config: Config, method: str, teacher: str | None, cache: str | None) -> None:
-    if "online_teacher" in config.model:  # trained together with the student: an architecture
-        if teacher is None:
-            raise UserError(f"{method} needs the name of a teacher to train: --teacher NAME")
-        if cache is not None:
-            raise UserError(f"{method} trains its teacher; leave out --teacher-cache")
-        config.model.online_teacher.arch = teacher
-        return
-    if "teacher" not in config.model:
+def _set_teacher(
+    model: dict, source: Source | None, method: str, teacher: str | None, cache: str | None, arch: str | None
+) -> None:
+    if arch is not None and (source is None or not source.cacheable):
+        raise UserError(f"{method} takes no teacher from a file; leave out --arch")
+    if source is None:
         if teacher is not None or cache is not None:
             raise UserError(f"{method} takes no teacher; leave out --teacher and --teacher-cache")
         return
     if teacher is None:
-        raise UserError(f"{method} needs a teacher: --teacher NAME_OR_FILE")
-    config.model.teacher.weights = str(teacher)
+        raise UserError(f"{method} needs {source.wanted}: {source.flag}")
+    model[source.key][source.required] = str(teacher)
     if cache is not None:
-        config.model.teacher.cache = str(cache)
-
-
-def _fit_to_data(model: dict, images: int) -> list[str]:
-    """Cuts what is longer than the data set and counts its samples."""
-    notes = []
-    for key in ("queue_length", "negatives"):
-        if model.get(key, 0) > images:
-            notes.append(f"{key} {model[key]} -> {images}: as long as the data set")
-            model[key] = images
-    if "clusters" in model and model.clusters * IMAGES_A_CLUSTER > images:
-        clusters = max(2, images // IMAGES_A_CLUSTER)
-        notes += [f"clusters {model.clusters} -> {clusters}: {IMAGES_A_CLUSTER} images a cluster"]
-        model.clusters = clusters
-    if "samples" in model:
-        model.samples = images  # a place for each image: not a setting that could depart from a published one
-    return notes
-
-
-def _name_teacher(model: dict, method: str, arch: str) -> None:
-    """``arch``: the teacher's architecture, for a file that does not tell it."""
-    if "teacher" not in model:
-        raise UserError(f"{method} takes no teacher from a file; leave out --arch")
-    model["teacher"]["arch"] = arch
+        if not source.cacheable:
+            raise UserError(f"{method} trains its teacher; leave out --teacher-cache")
+        model[source.key]["cache"] = str(cache)
+    if arch is not None:
+        model[source.key]["arch"] = arch
 
 
 def _never_reached(model: dict, epochs: int) -> list[str]:

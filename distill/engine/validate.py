@@ -7,16 +7,12 @@ from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from distill.errors import UserError, unknown
+from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
-from distill.targets import Teacher
+from distill.targets.sources import Source, source_of
 
-OWN_KEYS = {"batch_size", "sync_batch_norm", "find_unused_parameters"}  # the last is read by Runner itself
-WHERE_TO_SET = {
-    "model.student.arch": "--student NAME",
-    "model.online_teacher.arch": "--teacher NAME",
-    "model.teacher.weights": "--teacher NAME_OR_FILE",
-    "train_dataloader.dataset.data_root": "--data DIR",
-}
+# the last two are read by Runner and by Config.fromfile
+OWN_KEYS = {"batch_size", "sync_batch_norm", "find_unused_parameters", "custom_imports"}
 
 
 def validate(config: Config) -> None:
@@ -32,15 +28,13 @@ def validate(config: Config) -> None:
     for key in ("model", "train_dataloader", "optim_wrapper", "train_cfg", "batch_size", "default_scope"):
         if key not in config:
             raise UserError(f"config key {key!r} is missing; start from a file in configs/_base_")
-    _required(config)
-    model = config.model
-    _typed(model, MODELS, "model")
-    if model.get("teacher") is not None:
-        allowed = {*_parameters(Teacher), "cache"}
-        for key in model.teacher:
-            if key not in allowed:
-                raise unknown("config key", f"model.teacher.{key}", {f"model.teacher.{k}" for k in allowed})
     loader = config.train_dataloader
+    method = _typed(config.model, MODELS, "model")
+    if not issubclass(method, Method):
+        raise UserError(f"model.type {config.model.type!r} is no method of distillation")
+    _set("model.student.arch", config.model.student.get("arch"), "--student NAME")
+    _set("train_dataloader.dataset.data_root", loader.dataset.get("data_root"), "--data DIR")
+    _teacher(config.model, source_of(method.needs))
     _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
     _typed(loader.dataset.augmentation, TRANSFORMS, "train_dataloader.dataset.augmentation")
     _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed"})
@@ -50,20 +44,27 @@ def validate(config: Config) -> None:
     _schedule(config)
 
 
-def _required(config: Config) -> None:
-    for path, flag in WHERE_TO_SET.items():
-        value = config
-        for key in path.split("."):
-            if value is None or key not in value:
-                break  # a method without a teacher
-            value = value[key]
-        else:
-            if value is None:
-                raise UserError(f"config key {path} is not set: {flag} or --cfg-options {path}=...")
+def _set(key: str, value: object, flag: str) -> None:
+    if value is None:
+        raise UserError(f"config key {key} is not set: {flag} or --cfg-options {key}=...")
 
 
-def _typed(part: dict, registry: Registry, where: str, given: set = frozenset(), extra: set = frozenset()):
-    """``part`` names a class of ``registry`` and gives only arguments that it takes."""
+def _teacher(model: dict, source: Source | None) -> None:
+    """The settings of the teacher: what a person must give is there, and nothing unknown."""
+    if source is None:
+        return
+    key = f"model.{source.key}"
+    given = model.get(source.key) or {}
+    _set(f"{key}.{source.required}", given.get(source.required), source.flag)
+    for name in given:
+        if source.settings is not None and name not in source.settings:
+            raise unknown("config key", f"{key}.{name}", {f"{key}.{valid}" for valid in source.settings})
+
+
+def _typed(
+    part: dict, registry: Registry, where: str, given: set = frozenset(), extra: set = frozenset()
+) -> type:
+    """The class of ``registry`` that ``part`` names; the arguments there are such that it takes."""
     if "type" not in part:
         raise UserError(f"config key {where}.type is missing")
     cls = registry.get(part["type"])
@@ -71,11 +72,12 @@ def _typed(part: dict, registry: Registry, where: str, given: set = frozenset(),
         raise unknown(f"{where}.type", part["type"], {*registry.module_dict, *registry.parent.module_dict})
     names = _parameters(cls)
     if names is None:
-        return  # takes anything
+        return cls  # takes anything
     allowed = (names - given) | extra
     for key in part:
         if key != "type" and key not in allowed:
             raise unknown("config key", f"{where}.{key}", {f"{where}.{name}" for name in allowed})
+    return cls
 
 
 def _parameters(cls: type) -> set[str] | None:

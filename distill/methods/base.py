@@ -1,7 +1,8 @@
 """What every method shares: a student, perhaps a teacher, and one loss."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from mmengine.model import BaseModel
 from torch import Tensor, nn
@@ -9,8 +10,8 @@ from torch.utils.data import Dataset
 
 from distill.backbones import Backbone
 from distill.errors import UserError
-from distill.targets import Teacher
-from distill.targets.cached import CachedTeacher
+from distill.methods.fitting import Rule
+from distill.targets import Need, Target, frozen_target
 
 
 @dataclass(frozen=True)
@@ -57,45 +58,91 @@ class TrainedNetwork(NamedTuple):
 
 
 class Method(BaseModel):
-    """A student in training. Subclasses write ``loss(views, index)``.
+    """A student in training. Subclasses say what they need and write ``loss``.
 
-    The teacher is kept outside the module tree: it follows the device but never enters a checkpoint,
+    A frozen teacher is kept outside the module tree: it follows the device but never enters a checkpoint,
     the optimiser, DistributedDataParallel or train mode.
 
     Args:
         student: arguments of ``Backbone``, at least ``arch``.
         teacher: arguments of ``Teacher`` (``weights``, ``arch``, ``output``), with ``cache`` for
-            embeddings computed beforehand; None for methods without one.
+            embeddings computed beforehand; None for methods without a frozen one.
+        needs: instead of the class's, where they depend on the settings.
 
     Attributes:
-        progress: where the run stands, for what changes on the way.
+        needs: what its targets must give; nothing: it takes no teacher.
         number_of_views: views of an image that ``loss`` takes; None: any number from two on.
+        fitted: settings that follow the size of the data set, with the rule for each (see
+            ``distill.methods.fitting``).
+        teacher: where its targets come from, or None.
+        progress: where the run stands, for what changes on the way.
     """
 
+    needs: ClassVar[frozenset[Need]] = frozenset()
     number_of_views: int | None = 1
+    fitted: ClassVar[dict[str, Rule]] = {}
 
-    def __init__(self, student: dict, teacher: dict | None = None):
+    def __init__(self, student: dict, teacher: dict | None = None, needs: frozenset[Need] | None = None):
         super().__init__()
         self.student = Backbone(**student)
         self.progress = Progress()
-        object.__setattr__(self, "teacher", None if teacher is None else build_teacher(**teacher))
+        if needs is not None:
+            self.needs = needs
+        object.__setattr__(self, "teacher", None)
+        if teacher is not None:
+            self.learn_from(frozen_target(**teacher))
+
+    def learn_from(self, target: Target) -> None:
+        """Makes ``target`` the teacher; one in training is a submodule besides.
+
+        Raises:
+            UserError: it does not give what the method needs.
+        """
+        target.check_needs(self.needs, type(self).__name__)
+        object.__setattr__(self, "teacher", target)  # outside the module tree
 
     def _apply(self, fn, *args, **kwargs):
         super()._apply(fn, *args, **kwargs)
-        if self.teacher is not None:
+        if self.teacher is not None and not self.teacher.trains:
             self.teacher._apply(fn, *args, **kwargs)
         return self
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
-        """Views, each (B, 3, H, W) in [0, 1], and sample numbers (B,) -> terms to log.
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
+        """Terms to log, of which those with "loss" in their name are summed and minimised.
 
-        Terms with "loss" in their name are summed and minimised.
+        Args:
+            views: each (B, 3, H, W) in [0, 1].
+            index: sample numbers (B,).
+            rows: the samples' rows of the teacher's cache (B, width), for ``self.teacher(view, rows)``;
+                given only where there is a cache and EMBEDDINGS are needed.
         """
         raise NotImplementedError
 
-    def forward(self, views: list[Tensor], index: Tensor, unreadable: tuple = (), mode: str = "tensor"):
+    def forward(
+        self,
+        views: list[Tensor],
+        index: Tensor,
+        unreadable: tuple = (),
+        rows: Tensor | None = None,
+        mode: str = "tensor",
+    ):
         views = [view.float() / 255 for view in views]
-        return self.loss(views, index) if mode == "loss" else self.student(views[0])
+        if mode != "loss":
+            return self.student(views[0])
+        return self.loss(views, index) if rows is None else self.loss(views, index, rows)
+
+    @classmethod
+    def fit_to_data(cls, settings: dict, images: int) -> tuple[dict, list[str]]:
+        """The settings that change for a data set of so many images, and a line for each published one."""
+        changed, notes = {}, []
+        for key, rule in cls.fitted.items():
+            if key not in settings:
+                continue
+            value, reason = rule(settings[key], images)
+            if value != settings[key]:
+                changed[key] = value
+                notes += [f"{key} {settings[key]} -> {value}: {reason}"] if reason else []
+        return changed, notes
 
     def check_data(self, images: Dataset) -> None:
         """Refuses training data that the method cannot be used with.
@@ -109,15 +156,13 @@ class Method(BaseModel):
                 f"{type(self).__name__} takes {wanted or 'two or more'} views of an image, "
                 f"train_dataloader.dataset.augmentation gives {given}"
             )
-        if isinstance(self.teacher, CachedTeacher):
+        if self.teacher is not None:
             self.teacher.check_data(images)
+
+    def rows(self) -> Sequence | None:
+        """What the data workers are to read for each image, by sample number: see ``loss``."""
+        return self.teacher.rows if Need.EMBEDDINGS in self.needs else None
 
     def exports(self) -> dict[str, TrainedNetwork]:
         """File stem -> what the run writes for later use."""
         return {"last": TrainedNetwork(self.student)}
-
-
-def build_teacher(cache: str | None = None, **teacher) -> Teacher | CachedTeacher:
-    """The frozen network, or its embeddings from a cache that was made with that very network."""
-    network = Teacher(**teacher)
-    return network if cache is None else CachedTeacher(cache, network)

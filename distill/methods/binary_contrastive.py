@@ -5,9 +5,11 @@ from torch.nn import functional as F
 
 from distill.losses import Normaliser, match_logits, noise_contrastive_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images
 from distill.modules.heads import mlp
 from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -23,6 +25,9 @@ class BinaryContrastive(Method):
         temperature: 0.07.
     """
 
+    needs = frozenset({Need.EMBEDDINGS})
+    fitted = {"queue_length": at_most_images}
+
     def __init__(
         self, student: dict, teacher: dict, queue_length: int = 65_536, temperature: float = 0.07
     ):
@@ -30,14 +35,14 @@ class BinaryContrastive(Method):
         self.temperature = temperature
         self.head = mlp(self.student.width, self.student.width, self.teacher.width)
         self.queue = Queue(queue_length, self.teacher.width)
-        self.normaliser = Normaliser()
+        self.partition = Normaliser()  # named as in the training states of earlier versions
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
-        target = F.normalize(self.teacher(view, index), dim=1)
+        target = F.normalize(self.teacher(view, rows), dim=1)
         embedding = F.normalize(self.head(self.student(view)), dim=1)
         # cloned: the queue is overwritten before the backward pass
         logits = match_logits(embedding, target, self.queue.anchors.clone(), self.temperature)
-        loss = noise_contrastive_loss(logits, self.normaliser(logits))
+        loss = noise_contrastive_loss(logits, self.partition(logits))
         self.queue.enqueue(target)
         return {"loss": loss}

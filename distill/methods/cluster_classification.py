@@ -3,11 +3,11 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.errors import UserError
 from distill.methods.base import Method
+from distill.methods.fitting import ENOUGH_IN_A_CLUSTER
 from distill.modules.heads import mlp
 from distill.registry import MODELS
-from distill.targets.cached import CachedTeacher
+from distill.targets import Need
 from distill.targets.clusters import cluster_labels
 
 
@@ -25,6 +25,9 @@ class ClusterClassification(Method):
         seed: of k-means.
     """
 
+    needs = frozenset({Need.ALL_IMAGES})
+    fitted = {"clusters": ENOUGH_IN_A_CLUSTER}
+
     def __init__(
         self,
         student: dict,
@@ -35,11 +38,6 @@ class ClusterClassification(Method):
         seed: int = 0,
     ):
         super().__init__(student, teacher)
-        if not isinstance(self.teacher, CachedTeacher):
-            raise UserError(
-                "ClusterClassification needs embeddings of all images: make them with tools/cache_teacher.py "
-                "and give their folder as --teacher-cache (config key model.teacher.cache)"
-            )
         width = self.student.width
         self.head = nn.Identity() if projection is None else mlp(width, width, projection)
         self.classifier = nn.Linear(projection or width, clusters)

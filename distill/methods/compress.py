@@ -6,9 +6,11 @@ from torch.nn import functional as F
 from distill.errors import UserError
 from distill.losses import compress_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images
 from distill.modules.ema import MovingAverage
 from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -23,7 +25,12 @@ class CompRess(Method):
         key_encoder: 2q only: the student's anchors come from a moving average of the student; without
             it from the student itself.
         momentum: of the key encoder; 0 to 0.7 work about as well (section 4.5).
+        projection: 2q only: width of a linear layer behind student and key encoder. The released code has one
+            for a ResNet-50, of 8192 (train_student.py); None: the embeddings are the features.
     """
+
+    needs = frozenset({Need.EMBEDDINGS})
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,
@@ -34,23 +41,31 @@ class CompRess(Method):
         temperature: float = 0.04,
         key_encoder: bool = True,
         momentum: float = 0.999,
+        projection: int | None = None,
     ):
         super().__init__(student, teacher)
         if queues not in (1, 2):
             raise UserError(f"model.queues is {queues}; valid: 1, 2")
+        if queues == 1 and projection is not None:
+            raise UserError("model.projection is for queues=2; with one queue the width is the teacher's")
         self.temperature = temperature
         self.teacher_queue = Queue(queue_length, self.teacher.width)
         self.student_queue = self.key_encoder = None
+        width = self.student.width
         if queues == 1:
-            self.head = nn.Linear(self.student.width, self.teacher.width)
+            self.head = nn.Linear(width, self.teacher.width)
         else:
-            self.head = nn.Identity()
-            self.student_queue = Queue(queue_length, self.student.width)
-            self.key_encoder = MovingAverage(self.student, momentum) if key_encoder else None
+            self.head = nn.Identity() if projection is None else nn.Linear(width, projection)
+            self.student_queue = Queue(queue_length, projection or width)
+            self.key_encoder = MovingAverage(self._encoder(), momentum) if key_encoder else None
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    def _encoder(self) -> nn.Module:
+        """What the key encoder is the average of; without a head the student alone, as in older states."""
+        return self.student if isinstance(self.head, nn.Identity) else nn.Sequential(self.student, self.head)
+
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
-        target = F.normalize(self.teacher(view, index), dim=1)
+        target = F.normalize(self.teacher(view, rows), dim=1)
         embedding = self.head(self.student(view))
         student_queue = self.student_queue or self.teacher_queue
         loss = compress_loss(
@@ -67,5 +82,5 @@ class CompRess(Method):
             return embedding.detach()
         # before the key pass rather than after the optimiser's step: the same sequence of values
         if self.progress.updated:
-            self.key_encoder.update(self.student)
+            self.key_encoder.update(self._encoder())
         return self.key_encoder(view)

@@ -10,8 +10,10 @@ from distill.distributed import rank, world_size
 from distill.errors import UserError
 from distill.losses import Normaliser, match_logits, noise_contrastive_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images, number_of_images
 from distill.modules.memory import MemoryBank
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -29,6 +31,9 @@ class CRD(Method):
         temperature: 0.07.
         momentum: of the banks.
     """
+
+    needs = frozenset({Need.EMBEDDINGS})
+    fitted = {"negatives": at_most_images, "samples": number_of_images}
 
     def __init__(
         self,
@@ -48,7 +53,8 @@ class CRD(Method):
         self.teacher_head = nn.Linear(self.teacher.width, projection)
         self.student_bank = MemoryBank(samples, projection, momentum)
         self.teacher_bank = MemoryBank(samples, projection, momentum)
-        self.student_normaliser, self.teacher_normaliser = Normaliser(), Normaliser()
+        # named as in the training states of earlier versions
+        self.student_partition, self.teacher_partition = Normaliser(), Normaliser()
 
     def check_data(self, images: Dataset) -> None:
         super().check_data(images)
@@ -56,14 +62,14 @@ class CRD(Method):
         if len(images) != rows:
             raise UserError(f"model.samples is {rows}; this data set has {len(images)} images")
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
         student = F.normalize(self.head(self.student(view)), dim=1)
-        teacher = F.normalize(self.teacher_head(self.teacher(view, index)), dim=1)
+        teacher = F.normalize(self.teacher_head(self.teacher(view, rows)), dim=1)
         negatives = self._draw(index)
         losses = {
-            "loss_student": self._find(student, self.teacher_bank, self.student_normaliser, index, negatives),
-            "loss_teacher": self._find(teacher, self.student_bank, self.teacher_normaliser, index, negatives),
+            "loss_student": self._find(student, self.teacher_bank, self.student_partition, index, negatives),
+            "loss_teacher": self._find(teacher, self.student_bank, self.teacher_partition, index, negatives),
         }
         self.student_bank.update(index, student)
         self.teacher_bank.update(index, teacher)

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from distill.losses import info_nce_loss
 from distill.methods.base import Method, TrainedNetwork
+from distill.methods.fitting import at_most_images
 from distill.modules.ema import MovingAverage
 from distill.modules.heads import mlp
 from distill.modules.memory import Queue
@@ -28,6 +29,7 @@ class MoCo(Method):
     """
 
     number_of_views = 2
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,

@@ -6,8 +6,10 @@ from torch.nn import functional as F
 
 from distill.distributed import gather
 from distill.methods.base import Method
+from distill.methods.fitting import ENOUGH_IN_A_CLUSTER
 from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 class OnlineKMeans(nn.Module):
@@ -62,15 +64,18 @@ class OnlineClustering(Method):
         temperature: of the student's softmax.
     """
 
+    needs = frozenset({Need.EMBEDDINGS})
+    fitted = {"clusters": ENOUGH_IN_A_CLUSTER}
+
     def __init__(self, student: dict, teacher: dict, clusters: int = 16_000, temperature: float = 0.2):
         super().__init__(student, teacher)
         self.temperature = temperature
         self.head = mlp(self.student.width, self.student.width, self.teacher.width)
         self.clustering = OnlineKMeans(clusters, self.teacher.width)
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
-        target = F.normalize(self.teacher(view, index), dim=1)
+        target = F.normalize(self.teacher(view, rows), dim=1)
         embedding = self.head(self.student(view))
         missing = ~self.clustering.fill(target)
         centres = self.clustering.centres.clone()  # they move before the backward pass

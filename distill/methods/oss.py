@@ -1,21 +1,20 @@
 """OSS: teacher and student learn together, the student from the teacher's cluster assignments."""
 
 import torch
-from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.backbones import Backbone
-from distill.checkpoints import read_weights
 from distill.errors import UserError
 from distill.losses import swapped_prediction_loss
 from distill.losses.precision import at_least_float32
 from distill.methods.base import Method, TrainedNetwork
+from distill.methods.fitting import at_most_images
 from distill.modules.gradient_reversal import reversal_scale, scale_gradient
 from distill.modules.heads import mlp
 from distill.modules.multi_crop import multi_crop_embeddings
 from distill.modules.prototypes import Codes, Prototypes
 from distill.registry import MODELS
+from distill.targets import Need, TeacherInTraining
 
 
 @MODELS.register_module()
@@ -39,6 +38,8 @@ class OSS(Method):
     """
 
     number_of_views = None
+    needs = frozenset({Need.TRAINING})
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,
@@ -64,7 +65,8 @@ class OSS(Method):
         self.queue_start_epoch = queue_start_epoch
         self.prototypes_frozen_until_epoch = prototypes_frozen_until_epoch
         self.head = mlp(self.student.width, hidden, projection, norm=True)
-        self.online_teacher = build_online_teacher(**online_teacher)
+        self.online_teacher = TeacherInTraining.create(**online_teacher)
+        self.learn_from(self.online_teacher)
         self.teacher_head = mlp(self.online_teacher.width, hidden, projection, norm=True)
         self.prototypes = Prototypes(prototypes, projection)
         self.codes = Codes(queue_length, projection, epsilon, iterations)
@@ -108,16 +110,6 @@ def _cross_entropy(logits: Tensor, label: int) -> Tensor:
     """Cross-entropy of (N, 2) logits with one label for all; half precision only before it."""
     logits = at_least_float32(logits)
     return F.cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
-
-
-def build_online_teacher(arch: str, weights: str | None = None, **settings) -> Backbone:
-    """A network to be trained, from a checkpoint's backbone or at random."""
-    if weights is None:
-        return Backbone(arch, **settings)
-    backbone = Backbone.from_weights(read_weights(weights, arch))
-    for line in backbone.report.lines():
-        print_log(line, logger="current")
-    return backbone
 
 
 def two_rates(dropout: tuple[float, float] | None) -> tuple[float, float] | None:

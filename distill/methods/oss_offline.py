@@ -4,16 +4,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.errors import UserError
 from distill.losses import swapped_prediction_loss
 from distill.losses.precision import at_least_float32
 from distill.methods.base import Method, TrainedNetwork
+from distill.methods.fitting import at_most_images
 from distill.methods.oss import two_rates
 from distill.modules.heads import mlp
 from distill.modules.multi_crop import multi_crop_embeddings
 from distill.modules.prototypes import Codes, cosines
 from distill.registry import MODELS
-from distill.targets import Teacher
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -31,6 +31,8 @@ class OSSOffline(Method):
     """
 
     number_of_views = None
+    needs = frozenset({Need.VIEWS, Need.HEAD, Need.PROTOTYPES})
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,
@@ -46,7 +48,6 @@ class OSSOffline(Method):
         queue_start_epoch: float = 15,
     ):
         super().__init__(student, teacher)
-        check_teacher(self.teacher, teacher["weights"])
         self.dropout, self.own_copy, self.temperature = two_rates(dropout), own_copy, temperature
         self.queue_start_epoch = queue_start_epoch
         self.head = mlp(self.student.width, hidden, self.teacher.width, norm=True)
@@ -55,7 +56,7 @@ class OSSOffline(Method):
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
         prototypes = F.normalize(self.teacher.prototypes, dim=1)
         # codes are all that the teacher gives: it sees no small views
-        z = torch.stack([self.teacher(view, index) for view in views[: self.codes.crops]])
+        z = torch.stack([self.teacher(view) for view in views[: self.codes.crops]])
         z = F.normalize(at_least_float32(z), dim=-1)
         codes = self.codes(z, prototypes, self.progress.epoch >= self.queue_start_epoch)
         w = multi_crop_embeddings(self.student, self.head, views, self.dropout)  # (K, V, B, D)
@@ -64,19 +65,3 @@ class OSSOffline(Method):
 
     def exports(self) -> dict[str, TrainedNetwork]:
         return {"last": TrainedNetwork(self.student, self.head, F.normalize(self.teacher.prototypes, dim=1))}
-
-
-def check_teacher(teacher: Teacher, weights: str) -> None:
-    """Refuses a teacher that gives no codes of random views."""
-    if not isinstance(teacher, Teacher):
-        raise UserError("OSS offline needs the teacher's codes of random views; leave the teacher cache away")
-    if teacher.prototypes is None:
-        raise UserError(
-            f"teacher {weights}: no prototypes in it; OSS offline needs a SwAV checkpoint with projection "
-            "head and prototypes, or the last.pth of methods swav and oss"
-        )
-    if teacher.prototypes.shape[1] != teacher.width:
-        raise UserError(
-            f"teacher {weights}: prototypes are {teacher.prototypes.shape[1]} wide, its output is "
-            f"{teacher.width}; set model.teacher.output='head'"
-        )

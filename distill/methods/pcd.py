@@ -8,11 +8,12 @@ from distill.backbones import check_image_size
 from distill.errors import UserError, unknown
 from distill.losses import pixel_contrast_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images
 from distill.modules.attention import PixelAttention
 from distill.modules.memory import Queue
-from distill.modules.spatial import SpatialAdaptor, pixel_mlp
+from distill.modules.spatial import BIASES, SpatialAdaptor, pixel_mlp
 from distill.registry import MODELS
-from distill.targets import Teacher
+from distill.targets import Need
 
 # views of (student, teacher); the teacher's first one is view 1, which the queue is made of
 PAIRINGS = {"cross": ((1, 0), (0, 1)), "same": ((0, 0), (1, 1))}
@@ -38,6 +39,8 @@ class PCD(Method):
         temperature: 0.2.
         hidden: width of the hidden layer in projector and predictor, 4096; several widths for several
             layers. The released code takes the widths of the teacher's head, (8192, 8192) for Barlow Twins.
+        biases: of the convolutions in projector and predictor: none, hidden or all. The released code takes
+            those of the teacher's head: none for MoCo-v3 and Barlow Twins, hidden for BYOL, all for SwAV.
         attention_width: channels of an attention head; None: no attention.
         last_norm: keep a batch norm that ends the teacher's head. MoCo-v3's do; the released code leaves
             it out, and so does the default.
@@ -47,6 +50,8 @@ class PCD(Method):
     """
 
     number_of_views = 2
+    needs = frozenset({Need.MAPS, Need.HEAD})
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,
@@ -58,13 +63,15 @@ class PCD(Method):
         queue_length: int = 65_536,
         temperature: float = 0.2,
         hidden: int | tuple[int, ...] = 4096,
+        biases: str = "none",
         attention_width: int | None = 64,
         last_norm: bool = False,
     ):
         super().__init__(student, teacher)
-        check_teacher(self.teacher, teacher["weights"])
         if view_pairing not in PAIRINGS:
             raise unknown("model.view_pairing", view_pairing, PAIRINGS)
+        if biases not in BIASES:
+            raise unknown("model.biases", biases, BIASES)
         if vectorised and attention_width is not None:
             raise UserError("model.vectorised leaves no pixels to relate; set model.attention_width=None")
         self.pairs = PAIRINGS[view_pairing] if symmetric else PAIRINGS[view_pairing][:1]
@@ -81,8 +88,8 @@ class PCD(Method):
         inner, outer = self.student.width if vectorised else self.student.map_width, self.teacher.width
         hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
         self.attention = nn.Identity() if attention_width is None else PixelAttention(inner, attention_width)
-        self.projector = pixel_mlp(inner, *hidden, outer)
-        self.predictor = pixel_mlp(outer, *hidden, outer)
+        self.projector = pixel_mlp(inner, *hidden, outer, biases=biases)
+        self.predictor = pixel_mlp(outer, *hidden, outer, biases=biases)
         self.queue = Queue(queue_length, outer)
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
@@ -109,13 +116,3 @@ class PCD(Method):
         if self.vectorised:
             return self.teacher_head(backbone(view))[:, :, None, None]
         return self.teacher_head(backbone.feature_map(view))
-
-
-def check_teacher(teacher: Teacher, weights: str) -> None:
-    """Refuses a teacher that gives no maps of random views."""
-    if not isinstance(teacher, Teacher):
-        raise UserError("PCD needs the teacher's maps of random views; leave the teacher cache away")
-    if teacher.output != "head":
-        raise UserError(
-            f"teacher {weights}: PCD needs the output of its projection head; set model.teacher.output='head'"
-        )

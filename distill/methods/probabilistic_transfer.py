@@ -5,6 +5,7 @@ from torch import Tensor
 from distill.losses import probabilistic_transfer_loss
 from distill.methods.base import Method
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -15,6 +16,8 @@ class ProbabilisticTransfer(Method):
     processes, the more neighbours.
     """
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    needs = frozenset({Need.EMBEDDINGS})
+
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
-        return {"loss": probabilistic_transfer_loss(self.student(view), self.teacher(view, index))}
+        return {"loss": probabilistic_transfer_loss(self.student(view), self.teacher(view, rows))}

@@ -8,6 +8,7 @@ from distill.losses.regression import NORMALISATIONS
 from distill.methods.base import Method
 from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -20,6 +21,8 @@ class Regression(Method):
         hidden: the head has a hidden layer as wide as the features, as SEED's has; else it is linear.
     """
 
+    needs = frozenset({Need.EMBEDDINGS})
+
     def __init__(self, student: dict, teacher: dict, normalisation: str = "none", hidden: bool = False):
         super().__init__(student, teacher)
         if normalisation not in NORMALISATIONS:
@@ -28,7 +31,7 @@ class Regression(Method):
         width = self.student.width
         self.head = mlp(width, *([width] if hidden else []), self.teacher.width)
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
         embedding = self.head(self.student(view))
-        return {"loss": regression_loss(embedding, self.teacher(view, index), self.normalisation)}
+        return {"loss": regression_loss(embedding, self.teacher(view, rows), self.normalisation)}

@@ -4,13 +4,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.errors import UserError
 from distill.losses import seed_loss
 from distill.methods.base import Method
+from distill.methods.fitting import at_most_images
 from distill.modules.heads import mlp
 from distill.modules.memory import Queue
 from distill.registry import MODELS
-from distill.targets.cached import CachedTeacher
+from distill.targets import Need
 
 
 @MODELS.register_module()
@@ -26,6 +26,9 @@ class SEED(Method):
             mean loss is added to the full views' (the authors' code).
     """
 
+    needs = frozenset({Need.EMBEDDINGS})
+    fitted = {"queue_length": at_most_images}
+
     def __init__(
         self,
         student: dict,
@@ -35,28 +38,27 @@ class SEED(Method):
         teacher_temperature: float = 1e-4,
         small_patches: int = 0,
     ):
-        super().__init__(student, teacher)
-        if small_patches and isinstance(self.teacher, CachedTeacher):
-            raise UserError("model.small_patches: the teacher sees them too, model.teacher.cache has none")
+        # the teacher sees the patches too
+        super().__init__(student, teacher, frozenset({Need.VIEWS}) if small_patches else None)
         self.student_temperature, self.teacher_temperature = student_temperature, teacher_temperature
         self.number_of_views = 1 + small_patches
         self.head = mlp(self.student.width, self.student.width, self.teacher.width)
         self.queue = Queue(queue_length, self.teacher.width)
         self.small_queue = Queue(queue_length, self.teacher.width) if small_patches else None
 
-    def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
-        loss = self._distil(views[:1], index, self.queue)
+    def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
+        loss = self._distil(views[:1], rows, self.queue)
         if self.small_queue is not None:
-            loss = loss + self._distil(views[1:], index, self.small_queue)
+            loss = loss + self._distil(views[1:], None, self.small_queue)
         return {"loss": loss}
 
-    def _distil(self, views: list[Tensor], index: Tensor, queue: Queue) -> Tensor:
+    def _distil(self, views: list[Tensor], rows: Tensor | None, queue: Queue) -> Tensor:
         """The mean loss of views of one size over ``queue``, which then takes the first view's targets."""
-        batch, images = len(index), torch.cat(views)
-        target = F.normalize(self.teacher(images, index.repeat(len(views))), dim=1)
+        images = torch.cat(views)
+        target = F.normalize(self.teacher(images, rows), dim=1)
         embedding = self.head(self.student(images))
         loss = seed_loss(
             embedding, target, queue.anchors, self.student_temperature, self.teacher_temperature
         )
-        queue.enqueue(target[:batch])
+        queue.enqueue(target[: len(views[0])])
         return loss

@@ -5,6 +5,7 @@ from torch.nn import functional as F
 
 from distill.losses import swapped_prediction_loss
 from distill.methods.base import Method, TrainedNetwork
+from distill.methods.fitting import at_most_images
 from distill.modules.heads import mlp
 from distill.modules.multi_crop import multi_crop_embeddings
 from distill.modules.prototypes import Codes, Prototypes
@@ -29,6 +30,7 @@ class SwAV(Method):
     """
 
     number_of_views = None
+    fitted = {"queue_length": at_most_images}
 
     def __init__(
         self,

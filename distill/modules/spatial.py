@@ -40,23 +40,32 @@ class SpatialAdaptor(nn.Module):
             if isinstance(layer, nn.Linear):
                 x = F.conv2d(x, layer.weight[:, :, None, None], layer.bias)
             elif isinstance(layer, nn.BatchNorm1d):
-                statistics = layer.running_mean, layer.running_var, layer.weight, layer.bias
-                x = F.batch_norm(x, *statistics, layer.training, layer.momentum, layer.eps)
+                used = layer.track_running_stats or not layer.training
+                mean, variance = (layer.running_mean, layer.running_var) if used else (None, None)
+                x = F.batch_norm(
+                    x, mean, variance, layer.weight, layer.bias, layer.training, layer.momentum, layer.eps
+                )
             else:
                 x = x * (x.sum((2, 3), keepdim=True) > 0)
         return x
 
 
-def pixel_mlp(*widths: int) -> nn.Sequential:
+BIASES = ("none", "hidden", "all")
+
+
+def pixel_mlp(*widths: int, biases: str = "none") -> nn.Sequential:
     """1x1 convolutions of the given widths, batch norm and ReLU between: (B, C, h, w) -> (B, D, h, w).
 
-    Without biases, as in PCD's released code.
+    Args:
+        biases: of which convolutions, of ``BIASES``; ``hidden``: all but the last.
 
     >>> pixel_mlp(512, 4096, 256)       # PCD's projector for a ResNet-18
     """
     layers: list[nn.Module] = []
-    for inner, outer in pairwise(widths):
+    last = len(widths) - 2
+    for number, (inner, outer) in enumerate(pairwise(widths)):
         if layers:
             layers += [nn.BatchNorm2d(inner), nn.ReLU()]
-        layers.append(nn.Conv2d(inner, outer, kernel_size=1, bias=False))
+        bias = biases == "all" or biases == "hidden" and number < last
+        layers.append(nn.Conv2d(inner, outer, kernel_size=1, bias=bias))
     return nn.Sequential(*layers)

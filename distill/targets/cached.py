@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -18,6 +17,7 @@ from distill.data.unlabelled import UnlabelledImages, collate_views
 from distill.errors import UserError
 from distill.results.atomic import write_json
 from distill.results.manifest import differing_keys, flatten
+from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
 
 DTYPES = ("float16", "float32")
@@ -128,11 +128,33 @@ def _compare(folder: Path, made_from: dict, wanted: dict) -> None:
         )
 
 
-class CachedTeacher(nn.Module):
-    """Looks embeddings up instead of computing them: sample numbers (B,) -> (B, width), float32.
+class Rows:
+    """A cache's embeddings by sample number: ``rows[index]`` is (width,).
 
-    The teacher sees each image once, in the centre crop; the student goes on seeing random views
-    (CompRess section 3, "Caching the teacher embeddings").
+    Attributes:
+        array: all of them, memory-mapped, (N, width). Never pickled: a process that this is sent to maps
+            the file itself.
+    """
+
+    def __init__(self, file: Path):
+        self.file, self.array = file, np.load(file, mmap_mode="r")
+
+    def __reduce__(self):
+        return Rows, (self.file,)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.array(self.array[index])  # read now, from the disk
+
+
+class CachedTeacher(nn.Module, Target):
+    """Embeddings that were computed beforehand; the images are not looked at.
+
+    The teacher has seen each image once, in the centre crop; the student goes on seeing random views
+    (CompRess section 3, "Caching the teacher embeddings"). The data workers read the embeddings together
+    with the images (``rows``), so that the training process never waits for the disk.
 
     Args:
         folder: written by ``write_cache``.
@@ -155,10 +177,13 @@ class CachedTeacher(nn.Module):
                 "run tools/cache_teacher.py again to go on"
             )
         self.folder, self.data, self.width = folder, made_from["data"], network.width
-        self.rows = np.load(Path(folder) / "embeddings.npy", mmap_mode="r")
+        self.name = f"teacher cache {folder}"
+        self.gives = frozenset({Need.EMBEDDINGS, Need.ALL_IMAGES} | ({Need.HEAD} & network.gives))
+        self.rows = Rows(Path(folder) / "embeddings.npy")
+        shape, dtype = self.rows.array.shape, self.rows.array.dtype
         self._lines = [
             *network.describe(),
-            f"  taken from the cache {folder} ({' x '.join(map(str, self.rows.shape))}, {self.rows.dtype})",
+            f"  taken from the cache {folder} ({' x '.join(map(str, shape))}, {dtype})",
         ]
 
     def check_data(self, images: UnlabelledImages) -> None:
@@ -172,6 +197,6 @@ class CachedTeacher(nn.Module):
     def describe(self) -> list[str]:
         return self._lines
 
-    def forward(self, images: Tensor, index: Tensor) -> Tensor:
-        rows = np.asarray(self.rows[index.cpu().numpy()], dtype=np.float32)
-        return torch.from_numpy(rows).to(index.device)
+    def forward(self, images: Tensor | None, rows: Tensor) -> Tensor:
+        """The batch's ``rows`` (B, width) in the cache's own precision -> the same in float32."""
+        return rows.float()

@@ -36,7 +36,7 @@ def cluster_labels(teacher: CachedTeacher, clusters: int, iterations: int, seed:
     labels = _read(file, made_from)
     if labels is None and rank() == 0:
         print_log(f"clustering {len(teacher.rows)} embeddings into {clusters}, once: {file}")
-        x = torch.from_numpy(np.array(teacher.rows, dtype=np.float32))
+        x = torch.from_numpy(np.array(teacher.rows.array, dtype=np.float32))
         x = F.normalize(x, dim=1, out=x)
         # as CompRess's kmeans.py: random rows, one run; k-means++ would read all embeddings once a cluster
         labels = assign(x, kmeans(x, clusters, iterations, restarts=1, seed=seed, start="random"))

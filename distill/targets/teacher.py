@@ -1,5 +1,7 @@
 """A frozen network that gives the targets."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor, nn
 
@@ -8,23 +10,32 @@ from distill.backbones.weights import load_strict
 from distill.checkpoints import read_weights
 from distill.errors import UserError
 from distill.modules.heads import head_from_state, head_width
+from distill.targets.base import Need, Target
 
 OUTPUTS = ("backbone", "head", "auto")
 
 
-class Teacher(nn.Module):
+class Teacher(nn.Module, Target):
     """RGB images as for ``Backbone`` -> target embeddings (B, width), not normalised, no gradient.
 
-    Always in eval mode: ``train()`` does nothing, so batch-norm statistics can never move.
+    Its mode is fixed: ``train()`` does nothing, and batch-norm statistics can never move.
 
     Args:
         weights: a checkpoint file or a timm name (see ``distill.checkpoints.read_weights``).
         arch: architecture, where the file does not tell.
         output: ``backbone`` gives pooled features, ``head`` those after the checkpoint's projection
             head, ``auto`` the head's if the checkpoint has one.
+        batch_statistics: batch norms normalise by the batch at hand (of this process), not by what they
+            learned; the rest stays in eval mode. PCD's released code does so, as it never calls ``eval()``.
     """
 
-    def __init__(self, weights: str, arch: str | None = None, output: str = "backbone"):
+    def __init__(
+        self,
+        weights: str,
+        arch: str | None = None,
+        output: str = "backbone",
+        batch_statistics: bool = False,
+    ):
         super().__init__()
         if output not in OUTPUTS:
             raise UserError(f"teacher.output is {output!r}; valid: {', '.join(OUTPUTS)}")
@@ -48,15 +59,28 @@ class Teacher(nn.Module):
         self.sha256, self.source, self.dropped = loaded.sha256, loaded.source, loaded.dropped
         # (P, D) cluster centres of the head's embeddings, or None
         self.register_buffer("prototypes", loaded.prototypes, persistent=False)
+        self.name = f"teacher {weights} (output of its {self.output})"
+        self.gives = frozenset(self._gives())
         self.requires_grad_(False)
         super().train(False)
+        self.batch_statistics = batch_statistics
+        for module in self.modules() if batch_statistics else ():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.training, module.track_running_stats = True, False  # the second: none are updated
 
     def train(self, mode: bool = True) -> "Teacher":
         return self
 
+    def _gives(self) -> Iterator[Need]:
+        yield from (Need.EMBEDDINGS, Need.VIEWS, Need.MAPS)
+        if self.output == "head":
+            yield Need.HEAD
+        if self.prototypes is not None and self.prototypes.shape[1] == self.width:
+            yield Need.PROTOTYPES
+
     @torch.no_grad()
-    def forward(self, images: Tensor, index: Tensor | None = None) -> Tensor:
-        """``index`` (the samples' numbers) is what a cached teacher goes by; here it is not needed.
+    def forward(self, images: Tensor, rows: Tensor | None = None) -> Tensor:
+        """``rows`` is what a cached teacher goes by; here it is not needed.
 
         Raises:
             UserError: images of a size that the network cannot take (see ``check_image_size``).
@@ -69,11 +93,13 @@ class Teacher(nn.Module):
         lines = [line for report in self.reports for line in report.lines()]
         if self.dropped:
             lines.append(f"  not used from the file: {', '.join(self.dropped)}")
-        return [*lines, f"  teacher embeddings: output of the {self.output}, width {self.width}"]
+        how = ", batch norms by the batch" if self.batch_statistics else ""
+        return [*lines, f"  teacher embeddings: output of the {self.output}, width {self.width}{how}"]
 
     def fingerprint(self) -> dict:
         """What identifies the embeddings: weights, output and normalisation."""
-        return {
+        # the first key is new: caches written without it stay valid
+        return ({"batch_statistics": True} if self.batch_statistics else {}) | {
             "arch": self.backbone.arch,
             "weights_sha256": self.sha256,
             "output": self.output,

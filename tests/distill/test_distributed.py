@@ -42,6 +42,8 @@ def two_steps(name: str, inputs: Inputs, rank: int, world: int) -> dict:
     data, losses = batch(name, inputs), []
     mine = slice(rank * 4 // world, (rank + 1) * 4 // world)
     part = {"views": [view[mine] for view in data["views"]], "index": data["index"][mine]}
+    if (rows := model.rows()) is not None:
+        part["rows"] = torch.stack([torch.from_numpy(rows[i]) for i in part["index"].tolist()])
     for _ in range(2):
         model.zero_grad()
         loss, _ = model.parse_losses(wrapped(**part, mode="loss"))

@@ -1,11 +1,14 @@
-"""LARS as SimCLR and BYOL use it: biases and norms neither decay nor adapt."""
+"""LARS as SimCLR and BYOL use it, where biases and norms neither decay nor adapt; and as PCD does."""
 
+import numpy as np
 import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import DefaultScope
 from torch import nn
 
+from distill.engine.optimizers import LARS
+from distill.errors import UserError
 from distill.registry import MODELS
 from tests.distill.methods.small import small_config
 
@@ -39,3 +42,38 @@ def test_one_step(name, method_inputs):
             w, g = before[name].norm(), parameter.grad.norm()
             expected = (parameter.grad + decay * before[name]) * lr * 1e-3 * w / (g + decay * w)
             torch.testing.assert_close(step, expected, rtol=1e-2, atol=1e-7)
+
+
+def lars_of_pcd(w, gradients, lr, decay, momentum):
+    """Three steps in NumPy: the ratio of each step scales that whole step, older gradients in it included."""
+    v = np.zeros_like(w)
+    for g, rate in zip(gradients, lr, strict=True):
+        norm = np.linalg.norm
+        ratio = 1e-3 * norm(w) / (norm(g) + decay * norm(w)) if decay else 1.0
+        v = momentum * v + g + decay * w
+        w = w - rate * ratio * v
+    return w
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_pcd_s_ratio_comes_after_momentum(decay):
+    random, rates = np.random.default_rng(0), (1.0, 0.5, 2.0)
+    start, gradients = random.normal(size=(4, 3)), random.normal(size=(3, 4, 3)) * [[[1]], [[10]], [[0.1]]]
+    found = {}
+    for scale_step in (False, True):
+        weight = nn.Parameter(torch.tensor(start))
+        optimizer = LARS([weight], momentum=0.9, weight_decay=decay, scale_step=scale_step)
+        for gradient, rate in zip(gradients, rates, strict=True):
+            optimizer.param_groups[0]["lr"] = rate
+            weight.grad = torch.tensor(gradient)
+            optimizer.step()
+        found[scale_step] = weight.detach().numpy()
+    np.testing.assert_allclose(found[True], lars_of_pcd(start, gradients, rates, decay, 0.9), rtol=1e-6)
+    assert np.allclose(found[True], found[False]) == (decay == 0), "without decay there is no ratio"
+
+
+def test_pcd_s_published_settings_ask_for_it(method_inputs):
+    for name in ("pcd", "pcd_vectorised"):
+        assert small_config(name, method_inputs).optim_wrapper.optimizer.scale_step
+    with pytest.raises(UserError, match="neither dampening, nesterov"):
+        LARS([nn.Parameter(torch.ones(1))], momentum=0.9, nesterov=True, scale_step=True)

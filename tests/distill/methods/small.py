@@ -42,6 +42,7 @@ SMALL = {
     "compress_2q": Small("compress_2q"),
     "compress_2q_no_key": Small("compress_2q", options={"model.key_encoder": False}),
     "seed": Small("seed", options={"model.teacher_temperature": 0.01}),
+    "seed_cached": Small("seed", "cached", {"model.teacher_temperature": 0.01}),
     "seed_small_patches": Small(
         "seed_small_patches",
         options={"model.small_patches": 3, "train_dataloader.dataset.augmentation.small_views": 3},

@@ -32,6 +32,18 @@ def test_regression(name, normalisation, layers, width, method_inputs):
     assert model.loss(views, index)["loss"].item() == pytest.approx(expected.item())
 
 
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("crd", {"student_partition.log_mean", "teacher_partition.log_mean"}),
+        ("seed_binary_contrastive", {"partition.log_mean"}),
+    ],
+)
+def test_the_fixed_normaliser_has_the_name_of_earlier_training_states(name, keys, method_inputs):
+    """Else a run that was begun before could not be resumed."""
+    assert keys <= build(name, method_inputs).state_dict().keys()
+
+
 def test_an_unknown_normalisation_is_one_line(method_inputs):
     with pytest.raises(UserError, match="'bn'.*valid: batch_norm, l2, none"):
         build("reg", method_inputs, normalisation="bn")
@@ -43,7 +55,7 @@ def test_binary_contrastive_has_the_queue_as_negatives(method_inputs):
     assert model.queue.anchors.shape == (24, 128)
     first, second = torch.rand(2, 3, 3, 32, 32)
     model.loss([first], torch.arange(3))
-    log_mean, anchors = model.normaliser.log_mean.clone(), model.queue.anchors.clone()
+    log_mean, anchors = model.partition.log_mean.clone(), model.queue.anchors.clone()
     target = F.normalize(model.teacher(second), dim=1)
     embedding = F.normalize(model.head(model.student(second)), dim=1)
     expected = noise_contrastive_loss(match_logits(embedding, target, anchors, 0.07), log_mean)
@@ -51,4 +63,4 @@ def test_binary_contrastive_has_the_queue_as_negatives(method_inputs):
     loss.backward()
     assert loss.item() == pytest.approx(expected.item())
     torch.testing.assert_close(model.queue.anchors[3:6], target)
-    assert model.normaliser.log_mean == log_mean
+    assert model.partition.log_mean == log_mean

@@ -32,7 +32,7 @@ def cached(method_inputs, tmp_path) -> CachedTeacher:
 
 def test_labels_are_the_nearest_of_the_clusters_by_cosine(cached):
     labels = cluster_labels(cached, 4, iterations=20, seed=0)
-    x = F.normalize(torch.from_numpy(np.array(cached.rows)), dim=1)
+    x = F.normalize(torch.from_numpy(np.array(cached.rows.array)), dim=1)
     means = torch.stack([x[labels == cluster].mean(0) for cluster in range(4)])
     assert labels.shape == (24,)
     assert torch.equal(torch.cdist(x, means).argmin(1), labels)

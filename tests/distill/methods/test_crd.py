@@ -44,7 +44,7 @@ def test_loss_is_the_papers_in_both_directions(crd):
     crd.loss(*batch)
     with torch.no_grad():
         student = F.normalize(crd.head(crd.student(batch[0][0])), dim=1).double().numpy()
-        teacher = F.normalize(crd.teacher_head(crd.teacher(*[batch[0][0], batch[1]])), dim=1).double().numpy()
+        teacher = F.normalize(crd.teacher_head(crd.teacher(batch[0][0])), dim=1).double().numpy()
     drawn = crd._draw(batch[1]).numpy()
     banks = [bank.rows.double().numpy().copy() for bank in (crd.teacher_bank, crd.student_bank)]
     partitions = [24 * np.exp(p.log_mean.item()) for p in (crd.student_partition, crd.teacher_partition)]
@@ -65,7 +65,8 @@ def test_a_cached_teacher_and_a_batch_of_one(method_inputs):
     config.model.teacher.update(cache=str(method_inputs.cache), output="auto")
     with DefaultScope.overwrite_default_scope("distill"):
         model = MODELS.build(config.model).eval()
-    losses = model.loss([torch.rand(1, 3, 32, 32)], torch.tensor([23]))
+    rows = torch.from_numpy(model.rows()[23])[None]
+    losses = model.loss([torch.rand(1, 3, 32, 32)], torch.tensor([23]), rows)
     sum(losses.values()).backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 

@@ -1,5 +1,7 @@
 """PCD: which view meets which, what is enqueued, and what of the student is trained."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -19,6 +21,7 @@ def method(weights, **options) -> PCD:
     torch.manual_seed(0)
     student = options.pop("student", STUDENT)
     teacher = {"weights": str(weights), "output": options.pop("output", "head")}
+    teacher["batch_statistics"] = options.pop("batch_statistics", False)
     settings = {"hidden": 32, "attention_width": 32, "queue_length": 7} | options
     pcd = PCD(dict(arch=student), teacher, **settings).eval()  # batch norms do not depend on the batch
     if settings["attention_width"]:
@@ -121,6 +124,30 @@ def test_a_vision_transformer_teaches_its_patches(size, vit_file):
     assert loss.isfinite()
 
 
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_a_teacher_by_the_batch_is_the_released_code_s_train_mode(vectorised, method_inputs):
+    """Backbone and head as after ``train()``, but nothing in them moves; by default as after ``eval()``."""
+    settings = dict(vectorised=vectorised, attention_width=None)
+    view = images(64)[0]
+    with torch.no_grad():
+        frozen = method(method_inputs.swav, **settings)
+        expected = {}
+        for training in (False, True):
+            backbone = copy.deepcopy(frozen.teacher.backbone).train(training)
+            head = copy.deepcopy(frozen.teacher_head).train(training)
+            features = backbone(view) if vectorised else backbone.feature_map(view)
+            expected[training] = head(features).reshape(3, 16, -1)
+        for training, pcd in (
+            (False, frozen),
+            (True, method(method_inputs.swav, batch_statistics=True, **settings).train()),
+        ):
+            before = {key: value.clone() for key, value in pcd.teacher.state_dict().items()}
+            torch.testing.assert_close(pcd._teacher_map(view).reshape(3, 16, -1), expected[training])
+            after = pcd.teacher.state_dict()
+            assert all(torch.equal(value, after[key]) for key, value in before.items())
+    assert not torch.allclose(expected[False], expected[True], rtol=0.1)
+
+
 def test_a_vision_transformer_learns_too(teacher_file):
     pcd = method(teacher_file, student="test_vit").train()
     pcd.loss(images(160), torch.arange(3))["loss"].backward()
@@ -163,13 +190,25 @@ def test_several_hidden_layers(teacher_file):
     assert widths == [24, 16, 128]
 
 
+@pytest.mark.parametrize(
+    ("biases", "layers"), [("none", (False, False)), ("hidden", (True, False)), ("all", (True, True))]
+)
+def test_biases_are_those_of_the_teacher_s_head(biases, layers, teacher_file):
+    pcd = method(teacher_file, biases=biases)
+    for head in (pcd.projector, pcd.predictor):
+        convolutions = [layer for layer in head if isinstance(layer, nn.Conv2d)]
+        assert tuple(layer.bias is not None for layer in convolutions) == layers
+
+
 def test_mistakes_are_one_line(teacher_file, method_inputs):
     with pytest.raises(UserError, match=r"set model.teacher.output='head'"):
         method(teacher_file, output="backbone")
     with pytest.raises(UserError, match=r"unknown model.view_pairing 'crossed'.*valid: cross, same"):
         method(teacher_file, view_pairing="crossed")
+    with pytest.raises(UserError, match=r"unknown model.biases 'some'.*valid: all, hidden, none"):
+        method(teacher_file, biases="some")
     with pytest.raises(UserError, match=r"set model.attention_width=None"):
         method(teacher_file, vectorised=True)
     cached = dict(weights=str(teacher_file), output="auto", cache=str(method_inputs.cache))
-    with pytest.raises(UserError, match="leave the teacher cache away"):
+    with pytest.raises(UserError, match="needs maps of random views.*leave out --teacher-cache"):
         PCD(dict(arch=STUDENT), cached, hidden=8)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from distill.data.unlabelled import UnlabelledImages
+from distill import pretrain
+from distill.checkpoints import read_weights
+from distill.data.unlabelled import UnlabelledImages, collate_views
 from distill.errors import UserError
 from distill.targets import Teacher
-from distill.targets.cached import CachedTeacher, write_cache
+from distill.targets.cached import CachedTeacher, Rows, write_cache
 
 VIEW = {"type": "CentreCrop", "size": 32}
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,13 +38,38 @@ def cache(teacher, image_folder, tmp_path_factory):
 
 
 def test_rows_are_the_teachers_embeddings_by_sample_number(cache, teacher, image_folder):
-    images = UnlabelledImages(str(image_folder), VIEW)
-    index = torch.tensor([23, 0, 11])
-    views = torch.stack([images[0, i]["views"][0] for i in index.tolist()])
-    expected = teacher(views.float() / 255)
-    cached = CachedTeacher(cache, teacher)
+    images, cached = UnlabelledImages(str(image_folder), VIEW), CachedTeacher(cache, teacher)
     cached.check_data(images)
-    torch.testing.assert_close(cached(views, index), expected, rtol=1e-4, atol=1e-5)
+    images.rows = cached.rows
+    batch = collate_views([images[0, i] for i in (23, 0, 11)])
+    expected = teacher(batch["views"][0].float() / 255)
+    torch.testing.assert_close(cached(None, batch["rows"]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_worker_maps_the_file_itself(cache):
+    """Sent to another process, 24 rows of 512 numbers are a file name."""
+    rows = Rows(cache / "embeddings.npy")
+    sent = pickle.dumps(rows)
+    assert len(sent) < 1000
+    np.testing.assert_array_equal(pickle.loads(sent)[5], rows.array[5])
+
+
+@pytest.mark.parametrize("method", ["compress_1q", "crd"])
+def test_the_data_workers_read_the_rows(method, cache, teacher_file, image_folder, tmp_path, monkeypatch):
+    """With two workers the training process reads none, and the student is the one of no workers."""
+    readers, read = [], Rows.__getitem__
+    monkeypatch.setattr(Rows, "__getitem__", lambda rows, i: readers.append(os.getpid()) or read(rows, i))
+    settings = dict(epochs=1, batch_size=8, image_size=32, teacher_cache=str(cache))
+    students = []
+    for workers, at_home in ((0, 24), (2, 0)):
+        readers.clear()
+        file = pretrain(
+            method, str(image_folder), "mobilenetv3_small_050", str(teacher_file), workers=workers,
+            work_dir=str(tmp_path / str(workers)), say=lambda line: None, **settings,
+        )  # fmt: skip
+        assert readers.count(os.getpid()) == at_home
+        students.append(read_weights(file).backbone)
+    assert all(torch.equal(students[0][key], students[1][key]) for key in students[0])
 
 
 def test_half_precision_is_half_the_size(cache, teacher, image_folder, tmp_path):
