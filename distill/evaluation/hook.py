@@ -13,17 +13,12 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from distill.backbones import Backbone
+from distill.data.labelled import check_same_classes, list_labelled
 from distill.distributed import rank
 from distill.engine.hooks import method_of
 from distill.errors import UserError, unknown
-from distill.evaluation import (
-    Evaluator,
-    Extraction,
-    check_same_classes,
-    evaluate,
-    format_table,
-    list_labelled,
-)
+from distill.evaluation.features import Extraction
+from distill.evaluation.protocol import Evaluator, evaluate, format_table
 from distill.registry import EVALUATORS, HOOKS
 
 DEFAULT_EVALUATORS = ({"type": "KNN"},)
@@ -99,6 +94,8 @@ def build_evaluator(config: dict) -> Evaluator:
     if kind is None:
         raise unknown("evaluator", config["type"], EVALUATORS.module_dict)
     settings = {key: value for key, value in config.items() if key != "type"}
+    if kind.protocol.kind != "features":
+        raise UserError(f"evaluator {config['type']} trains a network: use it after training, in evaluate.py")
     try:
         return kind(**settings)
     except TypeError as error:
