@@ -177,6 +177,8 @@ class ExportHook(Hook):
 
 
 def init_of_trained(method: Method, backbone: Backbone) -> str:
-    """How a network was trained, in the word of result rows: with a teacher or without."""
+    """How a network was trained, in the word of result rows: on labels, with a teacher or without either."""
+    if method.supervised:
+        return "supervised"
     taught = method.teacher is not None or hasattr(method, "online_teacher")
     return "distilled" if taught and backbone is method.student else "self-supervised"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import numpy as np
-import torch
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -19,6 +15,7 @@ from distill.engine.hooks import method_of
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction
 from distill.evaluation.protocol import Evaluator, evaluate, format_table
+from distill.evaluation.random_state import untouched_random_state
 from distill.registry import EVALUATORS, HOOKS
 
 DEFAULT_EVALUATORS = ({"type": "KNN"},)
@@ -108,15 +105,3 @@ def student_of(runner: Runner) -> Backbone:
     if not isinstance(getattr(method, "student", None), Backbone):
         raise UserError(f"EvaluationHook: {type(method).__name__} has no student that is a Backbone")
     return method.student
-
-
-@contextmanager
-def untouched_random_state() -> Iterator[None]:
-    """Python's, NumPy's and torch's global random states are afterwards as they were before."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)

@@ -16,6 +16,7 @@ from distill.backbones.weights import Weights, state_sha256
 from distill.data.labelled import LabelledFolder, check_same_classes
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction, Features, extract
+from distill.evaluation.random_state import untouched_random_state
 from distill.registry import EVALUATORS
 from distill.results import make_row
 from distill.results.manifest import fingerprint_files
@@ -126,7 +127,8 @@ def evaluate(
             start = time.perf_counter()
             folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, shared | own)}"
             images = Images(backbone, train, val, extraction, folder, say)
-            metrics, settings = evaluator.run(images), shared | own
+            with untouched_random_state():
+                metrics, settings = evaluator.run(images), shared | own
         yield Result(protocol, metrics, settings, time.perf_counter() - start)
 
 
@@ -159,8 +161,8 @@ def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, 
 
 
 def _digest(backbone: Backbone, train: LabelledFolder, val: LabelledFolder, settings: dict) -> str:
-    """Ten characters that change with the weights, the images and the settings, but not with speed."""
-    kept = {key: value for key, value in settings.items() if key != "workers"}
+    """Ten characters that change with the weights, the images and the settings, but for the machine's."""
+    kept = {key: value for key, value in settings.items() if key not in ("workers", "batch_size")}
     files = [fingerprint_files(folder.root, folder.files) for folder in (train, val)]
     parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *files, kept]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
