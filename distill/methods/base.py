@@ -76,11 +76,13 @@ class Method(BaseModel):
             ``distill.methods.fitting``).
         teacher: where its targets come from, or None.
         progress: where the run stands, for what changes on the way.
+        supervised: whether it learns from labels.
     """
 
     needs: ClassVar[frozenset[Need]] = frozenset()
     number_of_views: int | None = 1
     fitted: ClassVar[dict[str, Rule]] = {}
+    supervised = False
 
     def __init__(self, student: dict, teacher: dict | None = None, needs: frozenset[Need] | None = None):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Result rows as the report needs them: checked, and one a model, protocol and seed."""
+"""Result rows as the report needs them: checked, and one a model, task, settings and seed."""
 
 import json
 import os
@@ -31,6 +31,7 @@ def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
                 needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
                 raise UserError(f"{path}: row {number} {needed}")
             total += 1
+            row = _told_apart(row)
             key = identity(row)
             if key not in newest or row["time"] >= newest[key]["time"]:
                 newest[key] = row
@@ -40,15 +41,28 @@ def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
     return rows, total - len(rows)
 
 
-def protocol(row: dict) -> dict:
+def comparable(row: dict) -> dict:
     """The settings without those that belong to one model or one seed: rows that share it may be compared."""
     return _without(row["settings"], _OWN | _NO_EFFECT)
 
 
+def trained(row: dict) -> int | str:
+    """What tells apart the trainings behind rows of one label: their seed, else the checkpoint's file."""
+    return row.get("training_seed", Path(str(row.get("checkpoint", ""))).name)
+
+
 def identity(row: dict) -> str:
     """What a second measurement of the same thing would share."""
-    parts = [row["task"], row["init"], row["label"], row["backbone"], row["seed"], protocol(row)]
-    return json.dumps(parts, sort_keys=True)
+    parts = [row["task"], row["init"], row["label"], row["backbone"], row["seed"], trained(row)]
+    return json.dumps([*parts, comparable(row)], sort_keys=True)
+
+
+def _told_apart(row: dict) -> dict:
+    """Older rows of ``teacher.pth`` have the label of ``last.pth``: the run's, which is the folder's name."""
+    checkpoint = Path(str(row.get("checkpoint", "")))
+    if checkpoint.name == "teacher.pth" and row["label"] == checkpoint.parent.name:
+        return row | {"label": results.label_of(row["label"], checkpoint)}
+    return row
 
 
 def _without(settings: dict, keys: set[str]) -> dict:
