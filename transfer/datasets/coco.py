@@ -13,32 +13,26 @@ from transfer.datasets.layout import find_folder
 
 FOLDS = 5
 SPLIT_SEED = 0  # the splits are part of the protocol: the same five for everyone
+
+
 @dataclass(frozen=True)
 class CocoInstances:
-    """A folder in COCO's layout; ``train`` and ``val`` are (annotation file, picture folder)."""
+    """Where the instances are; ``train`` and ``val`` are (annotation file, picture folder)."""
 
-    folder: Path
+    train: tuple[Path, Path]
+    val: tuple[Path, Path]
     classes: tuple[str, ...]
-
-    @property
-    def train(self) -> tuple[Path, Path]:
-        return self.folder / "annotations/instances_train2017.json", self.folder / "train2017"
-
-    @property
-    def val(self) -> tuple[Path, Path]:
-        return self.folder / "annotations/instances_val2017.json", self.folder / "val2017"
 
 
 def find_instances(root: str | os.PathLike) -> CocoInstances:
     """The COCO 2017 layout in ``root`` or ``root/coco``; UserError if it or its content is not there."""
-    needs = (
-        *("train2017", "val2017"),
-        *("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
+    annotations = {split: f"annotations/instances_{split}2017.json" for split in ("train", "val")}
+    folder = find_folder(
+        root, ("", "coco"), ("train2017", "val2017", *annotations.values()), "COCO 2017 data"
     )
-    folder = find_folder(root, ("", "coco"), needs, "COCO 2017 data")
-    content = _read(folder / "annotations/instances_val2017.json")
-    classes = [item["name"] for item in sorted(content["categories"], key=lambda item: item["id"])]
-    return CocoInstances(folder, tuple(classes))
+    train, val = ((folder / file, folder / f"{split}2017") for split, file in annotations.items())
+    classes = [item["name"] for item in sorted(_read(val[0])["categories"], key=lambda item: item["id"])]
+    return CocoInstances(train, val, tuple(classes))
 
 
 def _read(path: Path) -> dict:

@@ -30,13 +30,13 @@ _VOC_NEEDS = (
 class Segmentation:
     """A segmentation dataset: ``layout`` is ``voc``, ``cityscapes`` or ``folders``.
 
-    ``table`` maps the 256 mask values to class numbers (255: ignored); None leaves them as they are.
+    ``label_map`` is mask value -> class number (255: ignored); None leaves the values as they are.
     """
 
     layout: str
     folder: Path
     classes: tuple[str, ...]
-    table: tuple[int, ...] | None = None
+    label_map: dict[int, int] | None = None
 
     def pairs(self, split: str) -> list[tuple[Path, Path]]:
         """(picture, mask) of ``train`` or ``val``; UserError names the first file that is missing."""
@@ -44,14 +44,14 @@ class Segmentation:
 
 
 def find_segmentation(
-    root: str | os.PathLike, benchmark: str, classes: tuple[str, ...] | None = None
+    root: str | os.PathLike, layout: str, classes: tuple[str, ...] | None = None
 ) -> Segmentation:
-    """The benchmark's own layout in or below ``root``, or ``{img,images}/{train,val}`` beside
+    """The layout asked for in or below ``root``, or ``{img,images}/{train,val}`` beside
     ``{ann,masks}/{train,val}`` with PNG masks of class numbers (255: ignored).
 
     Args:
-        benchmark: ``voc12_seg`` or ``cityscapes_seg``: whose layout to look for.
-        classes: class names, in the order of the mask values. By default the benchmark's own names,
+        layout: ``voc_masks`` or ``cityscapes_masks``.
+        classes: class names, in the order of the mask values. By default the data set's own names,
             ``classes.txt`` in the folder, or ``class 0`` to the highest value in the training masks.
 
     Raises:
@@ -60,13 +60,13 @@ def find_segmentation(
     plain = _plain_folders(Path(root))
     if plain:
         data = Segmentation("folders", Path(root), ())
-    elif benchmark == "cityscapes_seg":
+    elif layout == "cityscapes_masks":
         needs = ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val")
         what = "Cityscapes data (nor {img,ann}/{train,val} folders)"
         folder = find_folder(root, ("", "cityscapes"), needs, what)
         by_label = cityscapes.mask_kind(folder) == "labelIds"
-        table = tuple(cityscapes.label_id_table()) if by_label else None
-        return Segmentation("cityscapes", folder, cityscapes.CLASSES, table)
+        label_map = cityscapes.label_map() if by_label else None
+        return Segmentation("cityscapes", folder, cityscapes.CLASSES, label_map)
     else:
         inside = ("", "VOC2012", "VOCdevkit/VOC2012", "voc/VOCdevkit/VOC2012")
         what = "VOC2012 segmentation data (nor {img,ann}/{train,val} folders)"
