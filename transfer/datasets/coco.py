@@ -1,4 +1,4 @@
-"""COCO in small portions: its layout, and five splits that share no image."""
+"""Instances in COCO's format, in COCO's or Cityscapes's folders, and splits that share no image."""
 
 import json
 import os
@@ -13,32 +13,32 @@ from transfer.datasets.layout import find_folder
 
 FOLDS = 5
 SPLIT_SEED = 0  # the splits are part of the protocol: the same five for everyone
+COCO = ("annotations/instances_{}2017.json", "{}2017")
+# as cityscapesScripts and MMDetection's converter write them
+CITYSCAPES = ("annotations/instancesonly_filtered_gtFine_{}.json", "leftImg8bit/{}")
+
+
 @dataclass(frozen=True)
 class CocoInstances:
-    """A folder in COCO's layout; ``train`` and ``val`` are (annotation file, picture folder)."""
+    """Where the instances are; ``train`` and ``val`` are (annotation file, picture folder)."""
 
-    folder: Path
+    train: tuple[Path, Path]
+    val: tuple[Path, Path]
     classes: tuple[str, ...]
-
-    @property
-    def train(self) -> tuple[Path, Path]:
-        return self.folder / "annotations/instances_train2017.json", self.folder / "train2017"
-
-    @property
-    def val(self) -> tuple[Path, Path]:
-        return self.folder / "annotations/instances_val2017.json", self.folder / "val2017"
 
 
 def find_instances(root: str | os.PathLike) -> CocoInstances:
-    """The COCO 2017 layout in ``root`` or ``root/coco``; UserError if it or its content is not there."""
-    needs = (
-        *("train2017", "val2017"),
-        *("annotations/instances_train2017.json", "annotations/instances_val2017.json"),
-    )
-    folder = find_folder(root, ("", "coco"), needs, "COCO 2017 data")
-    content = _read(folder / "annotations/instances_val2017.json")
-    classes = [item["name"] for item in sorted(content["categories"], key=lambda item: item["id"])]
-    return CocoInstances(folder, tuple(classes))
+    """COCO 2017 in ``root`` or ``root/coco``, or Cityscapes with annotation files in ``root`` or
+    ``root/cityscapes``; UserError if neither is there."""
+    names, inside, what = COCO, ("", "coco"), "COCO 2017 data"
+    for folder in (Path(root), Path(root) / "cityscapes"):
+        if (folder / "leftImg8bit").is_dir():
+            names, inside, what = CITYSCAPES, (folder.relative_to(root),), "Cityscapes data in COCO's format"
+    needs = [name.format(split) for name in names for split in ("train", "val")]
+    folder = find_folder(root, inside, needs, what)
+    train, val = (tuple(folder / name.format(split) for name in names) for split in ("train", "val"))
+    classes = [item["name"] for item in sorted(_read(val[0])["categories"], key=lambda item: item["id"])]
+    return CocoInstances(train, val, tuple(classes))
 
 
 def _read(path: Path) -> dict:

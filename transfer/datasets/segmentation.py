@@ -44,14 +44,14 @@ class Segmentation:
 
 
 def find_segmentation(
-    root: str | os.PathLike, benchmark: str, classes: tuple[str, ...] | None = None
+    root: str | os.PathLike, layout: str, classes: tuple[str, ...] | None = None
 ) -> Segmentation:
-    """The benchmark's own layout in or below ``root``, or ``{img,images}/{train,val}`` beside
+    """The layout asked for in or below ``root``, or ``{img,images}/{train,val}`` beside
     ``{ann,masks}/{train,val}`` with PNG masks of class numbers (255: ignored).
 
     Args:
-        benchmark: ``voc12_seg`` or ``cityscapes_seg``: whose layout to look for.
-        classes: class names, in the order of the mask values. By default the benchmark's own names,
+        layout: ``voc_masks`` or ``cityscapes_masks``.
+        classes: class names, in the order of the mask values. By default the data set's own names,
             ``classes.txt`` in the folder, or ``class 0`` to the highest value in the training masks.
 
     Raises:
@@ -60,7 +60,7 @@ def find_segmentation(
     plain = _plain_folders(Path(root))
     if plain:
         data = Segmentation("folders", Path(root), ())
-    elif benchmark == "cityscapes_seg":
+    elif layout == "cityscapes_masks":
         needs = ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val")
         what = "Cityscapes data (nor {img,ann}/{train,val} folders)"
         folder = find_folder(root, ("", "cityscapes"), needs, what)

@@ -1,1 +1,92 @@
-"""Detectron2, MMDetection, MMSegmentation, timm, torchvision: a folder each."""
+"""The frameworks that a backbone can go to: the one list of them, read by every tool.
+
+A framework that trains is a folder of the same few files, which nobody imports before it is needed:
+
+====================  ==============================================================================
+``adapter.py``        registers the backbone there: all that a benchmark's config needs of ours
+``fill.py``           ``fill(job: Job) -> Filled``: a benchmark's own config with backbone, data, classes
+                      and linear rule filled in; needs the framework's configs, and raises UserError
+``trainer.py``        ``train_and_test(job: Job) -> (metrics in percent, step it was resumed from)``: runs
+                      the file that ``fill`` made, from the newest checkpoint in the job's folder; every
+                      process calls it, and only the first one's metrics count
+``check.py``          ``works() -> str``: tries one thing of the framework and names it, or raises
+====================  ==============================================================================
+
+``Job`` and ``Filled`` are in ``transfer.jobs.job``. The benchmarks of a framework are the files of
+``configs/transfer/<its name>``.
+"""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from types import ModuleType
+
+from distill.errors import UserError
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One framework.
+
+    Attributes:
+        name: of its folder here, its folder of benchmarks, and its package in Python.
+        title: as its authors write it.
+        modules: what must import for it to work, compiled parts included.
+        mend: what to hand to pip, or the whole line that installs it.
+        package: its name for pip, where that is another.
+        trains: it runs benchmarks; the others only take converted weights.
+    """
+
+    name: str
+    title: str
+    modules: tuple[str, ...]
+    mend: str
+    package: str = ""
+    trains: bool = True
+
+    def part(self, file: str) -> ModuleType:
+        """A module of the framework's folder (``adapter``, ``fill``, ...), imported now."""
+        return importlib.import_module(f"{__name__}.{self.name}.{file}")
+
+    def check_installed(self, wanted_by: str) -> None:
+        """UserError if the framework or what it stands on is not installed; imports nothing."""
+        packages = dict.fromkeys(module.split(".")[0] for module in self.modules)
+        missing = [package for package in packages if importlib.util.find_spec(package) is None]
+        if missing:
+            raise UserError(
+                f"{wanted_by} needs {self.title}: {', '.join(missing)} is not installed; "
+                "`python tools/doctor.py` says how to install it"
+            )
+
+    def check_imports(self) -> str:
+        """Imports it, and returns its title and version.
+
+        Raises:
+            UserError: it is not installed, or does not import.
+        """
+        try:
+            for module in self.modules:
+                importlib.import_module(module)
+        except (ImportError, AssertionError, OSError) as error:  # mmdet asserts mmcv's version
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(
+                f"{self.title} does not import here ({reason}); `python tools/doctor.py` says how to mend it"
+            ) from error
+        return f"{self.title} {importlib.import_module(self.name).__version__}"
+
+
+_ALL = (
+    Framework(
+        "detectron2",
+        "Detectron2",
+        ("detectron2", "detectron2._C"),
+        "make setup DETECTRON2=WHEEL (see https://detectron2.readthedocs.io)",
+    ),
+    Framework("mmdet", "MMDetection", ("mmcv.ops", "mmdet.models"), "mmdet"),
+    Framework(
+        "mmseg", "MMSegmentation", ("mmcv", "mmseg.models"), "mmsegmentation ftfy regex", "mmsegmentation"
+    ),
+    Framework("timm", "timm", ("timm",), "timm", trains=False),
+    Framework("torchvision", "torchvision", ("torchvision",), "torchvision", trains=False),
+)
+FRAMEWORKS = {framework.name: framework for framework in _ALL}

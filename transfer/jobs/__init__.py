@@ -1,1 +1,1 @@
-"""One seed of a benchmark as plain data, and the process that runs it."""
+"""One seed of a benchmark as plain data, its schedule, and the process that runs it."""

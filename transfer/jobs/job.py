@@ -1,102 +1,158 @@
-"""One seed of one benchmark as plain data: what a trainer gets, and what a finished run is known by."""
+"""One seed of one benchmark as plain data: what its config is filled from, and what a run is known by."""
 
+import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from distill.errors import UserError
-from distill.results.atomic import write_json
-from transfer.benchmarks import ImageSize
-from transfer.benchmarks.schedule import Schedule
-
-NOT_COMPARED = ("folder", "workers")  # these do not shape the result
+from distill.results.atomic import write_json, write_text
+from transfer.datasets.find import Data
+from transfer.jobs.initial import Initial
+from transfer.jobs.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a trainer needs; stored as ``job.json`` in ``folder``.
+    """What the user asked for, for one seed; stored as ``job.json`` in ``folder``.
 
-    Args:
-        annotations: training annotation file (COCO splits); "" where the layout itself names the split.
-        weights: checkpoint file; "" for random initialisation. ``sha256`` is that file's.
-        mean, std: RGB, for images in [0, 1].
+    Attributes:
+        benchmark: its name in result rows.
+        framework: name of its folder in ``transfer.frameworks``.
+        config: the benchmark's file.
+        smoke: file of overrides for a run of a minute; "" for the benchmark itself.
+        options: ``--cfg-options``, in the framework's own keys; applied last.
+        batch: images a step over all devices; None: as many as the devices take at the config's number each.
+        max_steps: a shorter run; None: as long as the config says.
+        image_size: shorter side of the pictures in pixels; None: the config's.
+        crop_size: (height, width) of training crops; None: the config's, or ``image_size`` squared.
+        output_stride: of a segmentation backbone; None: the config's.
         gpus: 0 trains on the CPU.
+        workers: data-loading processes a device.
     """
 
     benchmark: str
     framework: str
-    data_root: str
-    classes: tuple[str, ...]
-    annotations: str
-    arch: str
-    weights: str
-    sha256: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    schedule: Schedule
-    weight_decay: float
-    optimizer: str
-    size: ImageSize
-    model: dict
+    config: str
+    smoke: str
+    options: dict
+    data: Data
+    initial: Initial
+    batch: int | None
+    max_steps: int | None
+    image_size: int | None
+    crop_size: tuple[int, int] | None
+    output_stride: int | None
     seed: int
     gpus: int
     workers: int
     folder: str
 
     @property
-    def norm(self) -> str:
-        """SyncBN over several devices; on one it would only be a slower BN (and needs a process group)."""
-        return "SyncBN" if self.gpus > 1 else "BN"
+    def annotations(self) -> str:
+        """This seed's training annotation file; "" where the layout itself names the training pictures."""
+        return self.data.annotations[self.seed % len(self.data.annotations)]
 
     @property
-    def batch_per_device(self) -> int:
-        return self.schedule.batch // max(self.gpus, 1)
+    def devices(self) -> int:
+        return max(self.gpus, 1)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A benchmark's config with everything in it that depends on backbone, data and machine.
+
+    Attributes:
+        file: its name in the job's folder, ``config.py`` or ``config.yaml``.
+        text: its content: what runs, and what the framework's own trainer runs as well.
+        schedule: the final one, as ``text`` has it.
+        lines: for the person watching: the schedule's base, rule and final, and other changes.
+        frozen: stages of the backbone that do not train.
+    """
+
+    file: str
+    text: str
+    schedule: Schedule
+    lines: tuple[str, ...]
+    frozen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """A job, its filled config, and the settings that tell its result from others."""
+
+    job: Job
+    filled: Filled
+    settings: dict
 
     @property
-    def mean_255(self) -> list[float]:
-        return [255 * value for value in self.mean]
-
-    @property
-    def std_255(self) -> list[float]:
-        return [255 * value for value in self.std]
-
-    @property
-    def checkpoint_every(self) -> int:
-        """Steps between checkpoints: a tenth of the run, neither seconds nor days apart."""
-        return max(25, min(2_000, self.schedule.steps // 10))
-
-    def settings(self) -> dict:
-        """What shapes the result, as JSON holds it (tuples are lists)."""
-        kept = {key: value for key, value in asdict(self).items() if key not in NOT_COMPARED}
-        return json.loads(json.dumps(kept))
+    def folder(self) -> Path:
+        return Path(self.job.folder)
 
     def save(self) -> Path:
-        """Writes ``job.json``.
+        """Writes the config and ``job.json``; returns the latter's path.
 
         Raises:
             UserError: the folder holds a run with other settings, whose checkpoints must not be resumed.
         """
-        path = Path(self.folder) / "job.json"
+        path = self.folder / "job.json"
         if path.exists():
-            known, wanted = load(path).settings(), self.settings()
-            other = [key for key in wanted if known[key] != wanted[key]]
+            known = json.loads(path.read_text()).get("settings", {})
+            other = [key for key, value in self.settings.items() if known.get(key) != value]
             if other:
                 key = other[0]
                 raise UserError(
-                    f"{path.parent} holds a run with another {key} ({known[key]} there, {wanted[key]} now): "
-                    "give another --work-dir or --label, or remove that folder"
+                    f"{self.folder} holds a run with another {key} ({known.get(key)} there, "
+                    f"{self.settings[key]} now): give another --work-dir or --label, or remove that folder"
                 )
-        write_json(path, asdict(self))
+        write_text(self.folder / self.filled.file, self.filled.text)
+        write_json(path, {"settings": self.settings, "job": asdict(self.job)})
         return path
 
 
+def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
+    """Fills the job's config and says what shapes its result.
+
+    ``config_sha256`` is of the config without paths of this machine, its folder or its number of workers.
+    """
+    filled = fill(job)
+    portable = fill(replace(job, folder="FOLDER", workers=0)).text
+    paths = {
+        job.initial.weights: "WEIGHTS",
+        job.annotations: Path(job.annotations).name,
+        job.data.root: "DATA",
+    }
+    for path, name in paths.items():
+        portable = portable.replace(path, name) if path else portable
+    settings = {
+        "benchmark": job.benchmark,
+        "framework": job.framework,
+        "smoke": bool(job.smoke),
+        "options": job.options,
+        "data_root": job.data.root,
+        "classes": job.data.classes,
+        "annotations": job.annotations,
+        "arch": job.initial.arch,
+        "sha256": job.initial.sha256,
+        "schedule": asdict(filled.schedule),
+        "image_size": job.image_size,
+        "crop_size": job.crop_size,
+        "output_stride": job.output_stride,
+        "gpus": job.gpus,
+        "frozen": filled.frozen,
+        "config_sha256": hashlib.sha256(portable.encode()).hexdigest(),
+    }
+    return Run(job, filled, json.loads(json.dumps(settings)))  # as a file holds it: tuples are lists
+
+
 def load(path: str | os.PathLike) -> Job:
-    """Reads what ``Job.save`` wrote."""
-    content = json.loads(Path(path).read_text())
-    size, schedule = content.pop("size"), content.pop("schedule")
-    schedule["milestones"] = tuple(schedule["milestones"])
-    size["train"], size["crop"] = tuple(size["train"]), size["crop"] and tuple(size["crop"])
-    for key in ("classes", "mean", "std"):
-        content[key] = tuple(content[key])
-    return Job(schedule=Schedule(**schedule), size=ImageSize(**size), **content)
+    """The job that ``Run.save`` wrote."""
+    content = json.loads(Path(path).read_text())["job"]
+    data, initial, crop = content.pop("data"), content.pop("initial"), content.pop("crop_size")
+    for part, keys in ((data, ("classes", "annotations")), (initial, ("mean", "std"))):
+        part.update({key: tuple(part[key]) for key in keys})
+    return Job(
+        data=Data(**data), initial=Initial(**initial), crop_size=tuple(crop) if crop else None, **content
+    )

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 from distill.errors import UserError
-from transfer.jobs.job import Job
+from transfer.jobs.job import Job, Run
 from transfer.jobs.progress import MARK
 
 RESULT = "result.json"
 
 
-def launch(job: Job) -> dict:
+def launch(run: Run) -> dict:
     """Trains and tests; returns the content of ``result.json``. A run that has one is not repeated.
 
     Each job has its own process, so that seeds do not share random state or leaked memory, and a
@@ -23,7 +23,7 @@ def launch(job: Job) -> dict:
     Raises:
         UserError: when the process fails, with its own last error line and the log file's name.
     """
-    path = job.save()
+    path, job = run.save(), run.job
     result = path.parent / RESULT
     if result.exists():
         return json.loads(result.read_text())
@@ -37,7 +37,7 @@ def launch(job: Job) -> dict:
 
 
 def _command(job: Job, path: Path) -> list[str]:
-    module = ["-m", "transfer.jobs.worker", str(path)]
+    module = ["-m", "transfer.worker", str(path)]
     if job.gpus > 1:
         torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.gpus}"]
         return [sys.executable, *torchrun, *module]

@@ -1,7 +1,6 @@
-"""The process that trains and tests one seed: ``python -m transfer.jobs.worker JOB.json``."""
+"""The process that trains and tests one seed: ``python -m transfer.worker JOB.json``."""
 
 import fcntl
-import importlib
 import os
 import re
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from distill.errors import UserError, run_cli
 from distill.results.atomic import write_json
+from transfer.frameworks import FRAMEWORKS
 from transfer.jobs.job import Job, load
 from transfer.jobs.launch import RESULT
 
@@ -48,8 +48,7 @@ def _train(job: Job) -> tuple[dict[str, float], int]:
     import torch
 
     torch.manual_seed(job.seed)
-    trainer = importlib.import_module(f"transfer.frameworks.{job.framework}.trainer")
-    return trainer.train_and_test(job)
+    return FRAMEWORKS[job.framework].part("trainer").train_and_test(job)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,97 @@
+"""The benchmarks there are: the files of ``configs/transfer/<framework>`` that say so.
+
+A benchmark is a config in its framework's own language, which the framework's own trainer runs as it is.
+What else there is to know stands in it as a literal, read here without running the file::
+
+    benchmark = dict(
+        title="COCO, 1,000 training images",  # for reports
+        source="OSS A.7",  # where the settings come from
+        data="coco",  # its layout: a name of transfer.datasets.find.LAYOUTS
+        seeds=5,  # how many the published result is averaged over
+        headline="segm_AP50",  # the metric to show first
+        split_size=1_000,  # images in one of five splits; left out: all images train every seed
+        smoke="smoke/mask_rcnn.py",  # overrides that make a run of a minute, beside the file
+    )
+
+The file of overrides may have a ``benchmark`` too, with the few keys that differ.
+"""
+
+import ast
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import distill
+from distill.errors import UserError, unknown
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark: its config file, and what the file says of itself (see this module's docstring)."""
+
+    config: Path
+    title: str
+    source: str
+    data: str
+    seeds: int
+    headline: str
+    smoke: str
+    split_size: int | None = None
+
+    @property
+    def name(self) -> str:
+        return self.config.stem
+
+    @property
+    def framework(self) -> str:
+        return self.config.parent.name
+
+    @property
+    def smoke_config(self) -> Path:
+        return self.config.parent / self.smoke
+
+    def for_smoke(self) -> "Benchmark":
+        """The benchmark with what its file of overrides says of itself, the number of seeds for instance."""
+        return replace(self, **(_said(self.smoke_config) or {}))
+
+
+def config_folder() -> Path:
+    """``configs/transfer``: beside the package in a checkout, inside it when installed."""
+    package = Path(distill.__file__).resolve().parent
+    beside = package.parent / "configs"
+    return (beside if beside.is_dir() else package / "configs") / "transfer"
+
+
+def benchmarks() -> dict[str, Benchmark]:
+    """All benchmarks by name."""
+    found = {}
+    for path in sorted(config_folder().glob("*/*.py")):
+        if said := _said(path):
+            found[path.stem] = _benchmark(path, said)
+    return found
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """The benchmark called ``name``; UserError with the valid names otherwise."""
+    known = benchmarks()
+    if name not in known:
+        raise unknown("benchmark", name, known)
+    return known[name]
+
+
+def _said(path: Path) -> dict | None:
+    """The keywords of the file's own ``benchmark = dict(...)``; None: the file is no benchmark."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "benchmark":
+            return {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.value.keywords}
+    return None
+
+
+def _benchmark(path: Path, said: dict) -> Benchmark:
+    valid = [field.name for field in fields(Benchmark) if field.name != "config"]
+    for key in said:
+        if key not in valid:
+            raise unknown(f"key of benchmark in {path}:", key, valid)
+    missing = [key for key in valid if key not in said and key != "split_size"]
+    if missing:
+        raise UserError(f"{path}: benchmark = dict(...) lacks {', '.join(missing)}")
+    return Benchmark(config=path, **said)

@@ -1,0 +1,68 @@
+"""Where a backbone starts from: a checkpoint, or random weights."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+NAMELESS = ("last", "best", "latest", "final", "model", "checkpoint", "backbone")
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Where a backbone starts from.
+
+    Attributes:
+        init: a word for it in result rows: ``distilled``, ``random``, ...
+        label: name of the rows.
+        weights: checkpoint file; "" for random weights. ``sha256`` is that file's.
+        mean, std: RGB, for images in [0, 1].
+    """
+
+    init: str
+    label: str
+    arch: str
+    weights: str
+    sha256: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def mean_255(self) -> list[float]:
+        return [round(255 * value, 6) for value in self.mean]
+
+    @property
+    def std_255(self) -> list[float]:
+        return [round(255 * value, 6) for value in self.std]
+
+
+def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str | None = None) -> Initial:
+    """Reads what ``--init`` says: the checkpoint itself, random weights of its architecture, or a file.
+
+    Args:
+        checkpoint: file, or with ``random`` also the name of an architecture.
+        init: ``distilled``, ``random`` or a checkpoint file.
+        label: name of the rows; by default the checkpoint's.
+    """
+    from distill.backbones import create_backbone, default_mean_std
+    from distill.checkpoints import read_weights
+
+    if init == "random" and not Path(checkpoint).is_file() and not checkpoint.endswith((".pth", ".pt")):
+        create_backbone(checkpoint)  # an unknown name must fail here, with the valid ones
+        mean, std = default_mean_std(checkpoint)
+        return Initial("random", label or f"random-{checkpoint}", checkpoint, "", "", tuple(mean), tuple(std))
+    source = checkpoint if init in ("distilled", "random") else init
+    found = read_weights(source, arch)
+    mean, std = tuple(found.mean), tuple(found.std)
+    if init == "random":
+        return Initial("random", label or f"random-{found.arch}", found.arch, "", "", mean, std)
+    word = "distilled" if init == "distilled" else found.source
+    weights = str(Path(source).resolve()) if Path(source).is_file() else source
+    return Initial(word, label or name_of(source), found.arch, weights, found.sha256, mean, std)
+
+
+def name_of(checkpoint: str) -> str:
+    """A checkpoint's name for a report: its file's, or its folder's if the file is just ``last.pth``."""
+    path = Path(checkpoint)
+    stem = path.name.split(".")[0]
+    plain = stem in NAMELESS or re.fullmatch(r"(epoch|iter)_\d+", stem)
+    return path.resolve().parent.name if plain else stem
