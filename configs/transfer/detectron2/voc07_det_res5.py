@@ -29,7 +29,7 @@ benchmark = dict(
     data="voc_boxes",
     seeds=5,
     headline="AP",
-    smoke="smoke/voc07_det.py",
+    smoke="smoke/voc07_det_res5.py",
 )
 model.roi_heads.res5 = L(own_res5)(
     arch="${model.backbone.arch}",
