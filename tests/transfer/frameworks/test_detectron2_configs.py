@@ -23,10 +23,10 @@ from transfer.frameworks.native import detectron2_names  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
 
-# benchmark -> the kind of its data, its length, and what its evaluator measures
+# benchmark -> the kind of its data, its steps, and its milestones
 ROWS = {
-    "voc07_det": {"data": "voc", "steps": 24_000, "milestones": [18_000, 22_000], "results": {"bbox"}},
-    "voc07_det_res5": {"data": "voc", "steps": 24_000, "milestones": [18_000, 22_000], "results": {"bbox"}},
+    "voc07_det": ("voc", 24_000, [18_000, 22_000]),
+    "voc07_det_res5": ("voc", 24_000, [18_000, 22_000]),
 }
 SMALL = (
     "train.device=cpu",
@@ -42,6 +42,7 @@ SMALL = (
     "model.roi_heads.batch_size_per_image=16",
     "model.proposal_generator.post_nms_topk=[50,20]",
 )
+RESULTS = {"voc": {"bbox"}, "coco": {"bbox", "segm"}}
 OF_DATA = {"voc": (), "coco": ("dataloader.train.mapper.instance_mask_format=bitmask",)}  # the masks are RLE
 
 
@@ -84,7 +85,7 @@ def test_every_config_has_a_row():
 @pytest.mark.parametrize("name", ROWS)
 def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, tmp_path):
     """What ``tools/lazyconfig_train_net.py`` of Detectron2 does, with overrides in its own grammar."""
-    kind = ROWS[name]["data"]
+    kind, *_ = ROWS[name]
     classes = tiny[kind]()
     sizes = (f"model.roi_heads.num_classes={classes}", f"train.output_dir={tmp_path}")
     cfg = LazyConfig.apply_overrides(load(name), [*SMALL, *OF_DATA[kind], *sizes])
@@ -99,17 +100,17 @@ def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, tm
     found = inference_on_dataset(
         model, instantiate(cfg.dataloader.test), instantiate(cfg.dataloader.evaluator)
     )
-    assert set(found) == ROWS[name]["results"]
+    assert set(found) == RESULTS[kind]
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_published_settings(name):
-    cfg, row = load(name), ROWS[name]
+    cfg, (_, steps, milestones) = load(name), ROWS[name]
     assert (cfg.dataloader.train.total_batch_size, cfg.optimizer.lr) == (16, 0.02)
-    assert cfg.train.max_iter == row["steps"]
+    assert cfg.train.max_iter == steps
     rate = instantiate(cfg.lr_multiplier)
-    for number, step in enumerate(row["milestones"], start=1):
-        before, after = (rate((step + shift) / row["steps"]) for shift in (-1, 0))
+    for number, step in enumerate(milestones, start=1):
+        before, after = (rate((step + shift) / steps) for shift in (-1, 0))
         assert (before, after) == pytest.approx((0.1 ** (number - 1), 0.1**number))
     norms = {type(part) for part in instantiate(cfg.model).modules() if isinstance(part, _BatchNorm)}
     assert norms == {torch.nn.SyncBatchNorm}

@@ -12,7 +12,6 @@ from detectron2.evaluation import COCOEvaluator
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from distill.errors import UserError, unknown
-from transfer.datasets.coco import find_instances
 from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
 from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
 from transfer.jobs.job import Filled, Job
@@ -85,7 +84,7 @@ def _fill_model(model: DictConfig, job: Job) -> None:
         if node.get("_target_") is DistilledBackbone:
             node.arch, node.weights = initial.arch, initial.weights
             if not initial.weights:
-                node.frozen = 0  # random weights must learn
+                node.frozen = 0  # nothing is learnt yet that could be kept
         if node.get("_target_") is own_res5:
             node.out_channels = channels["res5"]
         if "num_classes" in node and not OmegaConf.is_interpolation(node, "num_classes"):
@@ -99,18 +98,21 @@ def _fill_model(model: DictConfig, job: Job) -> None:
 
 
 def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
-    """A config and all configs in it, without those that an interpolation points to."""
+    """A config and all configs in it, without dataclasses and what an interpolation points to."""
     yield cfg
     for key in cfg:
-        if not OmegaConf.is_interpolation(cfg, key) and isinstance(cfg[key], DictConfig):
-            yield from _nodes(cfg[key])
+        if not OmegaConf.is_interpolation(cfg, key) and OmegaConf.is_dict(cfg[key]):
+            if OmegaConf.get_type(cfg, key) is dict:
+                yield from _nodes(cfg[key])
 
 
 def _fill_data(loaders: DictConfig, job: Job) -> None:
-    kinds = {"voc_boxes": _voc, "coco": _coco}
-    if job.data.layout not in kinds:
-        raise unknown("data layout in Detectron2:", job.data.layout, kinds)
-    kinds[job.data.layout](loaders, job)
+    if job.data.test_annotations:
+        _instances(loaders, job)
+    elif job.data.layout == "voc_boxes":
+        _boxes(loaders, job)
+    else:
+        raise UserError(f"{job.benchmark}: Detectron2 cannot be given the data layout {job.data.layout} yet")
     train, test = loaders.train, loaders.test
     train.mapper["_target_"] = test.mapper["_target_"] = Mapper
     train.num_workers = test.num_workers = job.workers
@@ -121,18 +123,19 @@ def _fill_data(loaders: DictConfig, job: Job) -> None:
         resize.max_size = resize_test.max_size = longest
 
 
-def _voc(loaders: DictConfig, job: Job) -> None:
+def _boxes(loaders: DictConfig, job: Job) -> None:
     common = {"root": job.data.root, "classes": list(job.data.classes)}
     loaders.train.dataset = L(voc_dicts)(split="trainval", **common)
     loaders.test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)
     loaders.evaluator = L(VocEvaluator)(split="test", **common)
 
 
-def _coco(loaders: DictConfig, job: Job) -> None:
-    found = find_instances(job.data.root)
-    val, val_pictures = map(str, found.val)
-    loaders.train.dataset = L(coco_dicts)(annotations=job.annotations, pictures=str(found.train[1]))
-    loaders.test.dataset = L(coco_dicts)(annotations=val, pictures=val_pictures, filter_empty=False)
+def _instances(loaders: DictConfig, job: Job) -> None:
+    data = job.data
+    loaders.train.dataset = L(coco_dicts)(annotations=job.annotations, pictures=data.train_pictures)
+    loaders.test.dataset = L(coco_dicts)(
+        annotations=data.test_annotations, pictures=data.test_pictures, filter_empty=False
+    )
     loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
 
 
