@@ -38,6 +38,7 @@ def fill(config: Config, job: Job) -> Filled:
         UserError: a size, schedule or option that the config cannot have.
     """
     lines = fit_schedule(config, job)
+    fitted = read_schedule(config)
     _fill_backbone(config, job)
     set_sizes(config, job)
     _fill_run(config, job)
@@ -45,6 +46,8 @@ def fill(config: Config, job: Job) -> Filled:
     config.merge_from_dict(job.options)
     frozen = first_stages(config.model.backbone.get("frozen_stages", -1) + 1)
     schedule = read_schedule(config)
+    if schedule != fitted:
+        lines.append("schedule, rule:  --cfg-options, as given")
     return Filled(FILE, as_text(config), schedule, tuple(lines), frozen)
 
 
