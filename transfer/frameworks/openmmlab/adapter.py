@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from transfer.frameworks.prepare import prepare
 from transfer.network.partition import StagedBackbone
 from transfer.network.policy import Policy, first_stages
+from transfer.network.prepare import prepare
 
 
 class DistilledBackbone(StagedBackbone):
