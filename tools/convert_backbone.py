@@ -40,6 +40,7 @@ def main() -> None:
     done = convert(
         args.checkpoint, args.to, args.out, args.arch, args.native, args.stages, verified=not args.no_verify
     )
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
     print("\n".join(done.lines))
 
 

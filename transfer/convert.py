@@ -19,6 +19,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import shutil
 import warnings
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,7 @@ from distill.backbones.weights import Weights
 from distill.errors import UserError, unknown
 from distill.results.atomic import write_text
 from transfer.frameworks import FRAMEWORKS, Framework
+from transfer.frameworks.text import quoted
 from transfer.network.compare import TOLERANCE, compare, sample_images
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import STRIDES, StagedBackbone
@@ -75,6 +77,8 @@ def convert(
     framework, export = _find(target, native)
     version = _version(framework) if verified else ""
     weights = read_stage_weights(source, arch)
+    if not re.fullmatch(r"[\w.-]+", weights.arch, re.ASCII):  # files are named after it
+        raise UserError(f"{quoted(weights.arch)} is not the name of an architecture (letters, digits, _ . -)")
     whole = StagedBackbone(weights.arch)
     load_stages(whole, weights)
     layout = resnet_layout(whole.state_dict(), weights.arch) if native else None

@@ -7,19 +7,17 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from transfer.frameworks.text import comment, quoted
 from transfer.network.converted import ConvertedBackbone
 
-TEXT = '''"""{arch} from {source}: features of RGB images.
-
-``build()(normalise(images))`` takes images (B, 3, H, W) in [0, 1].
-"""
+TEXT = '''"""Features of RGB images: ``build()(normalise(images))`` takes images (B, 3, H, W) in [0, 1]."""
 
 from pathlib import Path
 
 import {module}
 {extra}from torchvision.transforms import Normalize
 
-WEIGHTS = Path(__file__).with_name("{file}")
+WEIGHTS = Path(__file__).with_name({file})
 normalise = Normalize({mean}, {std})
 
 
@@ -32,10 +30,11 @@ def build():
 
 def text(converted: ConvertedBackbone, module: str, extra: str, create: str, load: str) -> str:
     """A Python file: ``create`` makes the network, ``load`` are the lines that fill it."""
-    return TEXT.format(
-        arch=converted.arch, source=converted.source, module=module, extra=extra, file=converted.file.name,
-        mean=converted.policy.mean, std=converted.policy.std, create=create, load=load,
-    )  # fmt: skip
+    mean, std = converted.policy.mean, converted.policy.std
+    file = quoted(converted.file.name)
+    return comment(f"{quoted(converted.arch)} from {quoted(converted.source)}") + TEXT.format(
+        module=module, extra=extra, file=file, mean=mean, std=std, create=create, load=load
+    )
 
 
 def run(file: Path, images: Tensor) -> tuple[nn.Module, Tensor]:

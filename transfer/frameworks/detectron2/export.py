@@ -11,6 +11,7 @@ import re
 from torch import Tensor
 
 from distill.backbones.weights import State, Weights
+from transfer.frameworks.text import comment, quoted
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone
 from transfer.network.plain_resnet import ResNetLayout
@@ -98,11 +99,9 @@ def _yaml(converted: ConvertedBackbone, base: str, model: dict, out_stages: tupl
     # Detectron2 defaults to BGR pixels and a std of 1: both would be silently wrong here
     model["PIXEL_MEAN"], model["PIXEL_STD"] = policy.pixel_mean(), policy.pixel_std()
     content = {"VERSION": 2, "MODEL": model, "INPUT": {"FORMAT": policy.order}}
-    return (
-        f"# {converted.arch} from {converted.source}\n"
-        f"# cfg = get_cfg(); {before}cfg.merge_from_file(...{base}); cfg.merge_from_file(this file)\n"
-        + yaml.safe_dump(content, sort_keys=False, width=110)
-    )
+    usage = f"cfg = get_cfg(); {before}cfg.merge_from_file(...{base}); cfg.merge_from_file(this file)"
+    about = comment(f"{quoted(converted.arch)} from {quoted(converted.source)}", usage)
+    return about + yaml.safe_dump(content, sort_keys=False, width=110)
 
 
 def _own_resnet(layout: ResNetLayout, out_stages: tuple[str, ...], norm: str) -> dict:

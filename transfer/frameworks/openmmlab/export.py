@@ -6,14 +6,22 @@ frozen, synchronised batch norm; ``Policy`` changes that.
 
 from __future__ import annotations
 
-from pprint import pformat
-
 from distill.backbones.weights import State, Weights
 from distill.errors import UserError
+from transfer.frameworks.text import Expression, comment, literal, quoted
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.plain_resnet import ResNetLayout
 from transfer.network.policy import Policy
+
+# mmengine's own name for the folder pastes it into the code, where a quote in it would end the string.
+FOLDER = """
+import inspect
+import os
+
+# The weights lie beside this file, wherever both are moved to.
+__folder = os.path.dirname(inspect.currentframe().f_code.co_filename)
+"""
 
 
 def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
@@ -24,13 +32,13 @@ def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
 def config(converted: ConvertedBackbone, framework: str, base: str, model: dict) -> str:
     """A config that changes the framework's shipped ``base`` model: to be a ``_base_`` in its turn."""
     adapter = f"transfer.frameworks.{framework}.adapter"
-    imports = "" if converted.layout else f'custom_imports = dict(imports=["{adapter}"])\n'
-    return (
-        f"# {converted.arch} from {converted.source}\n"
-        f"# Use it as one of the _base_ of a config, with a data set and a schedule.\n"
-        f'_base_ = ["{framework}::_base_/models/{base}"]\n'
-        f"{imports}model = {pformat(model, width=108, sort_dicts=False)}\n"
+    about = comment(
+        f"{quoted(converted.arch)} from {quoted(converted.source)}",
+        "Use it as one of the _base_ of a config, with a data set and a schedule.",
     )
+    base = f"{framework}::_base_/models/{base}"
+    imports = "" if converted.layout else f"custom_imports = {literal({'imports': [adapter]})}\n"
+    return f"{about}_base_ = {literal([base])}\n{FOLDER}{imports}model = {literal(model)}\n"
 
 
 def pixels(policy: Policy) -> dict:
@@ -49,7 +57,7 @@ def norm(policy: Policy, learns: bool = True) -> dict:
 def backbone(converted: ConvertedBackbone) -> dict:
     """The adapter, or with a ``layout`` the framework's own ResNet."""
     policy = converted.policy
-    file = f"{{{{ fileDirname }}}}/{converted.file.name}"  # beside the config, wherever both are moved to
+    file = Expression(f"os.path.join(__folder, {quoted(converted.file.name)})")
     if not converted.layout:
         return {
             "_delete_": True, "type": "DistilledBackbone", "arch": converted.arch, "weights": file,

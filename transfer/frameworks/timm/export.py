@@ -5,6 +5,7 @@ from distill.backbones.backbone import OWN_ARCHITECTURES
 from distill.backbones.weights import State, Weights, load_strict
 from distill.errors import UserError
 from transfer.frameworks import plain_python
+from transfer.frameworks.text import quoted
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone
 from transfer.network.weights import write_safetensors
@@ -28,5 +29,7 @@ def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
 
 def configs(converted: ConvertedBackbone) -> dict[str, str]:
     """{end of the file's name: text}: a Python file with ``build()`` and ``normalise``."""
-    create = f'timm.create_model("{converted.arch}", num_classes=0, checkpoint_path=str(WEIGHTS))'
-    return {".py": plain_python.text(converted, "timm", "", create, "")}
+    # safetensors opens no path that is not UTF-8, but takes a file's bytes
+    load = "    model.load_state_dict(load(WEIGHTS.read_bytes()), strict=True)\n"
+    create = f"timm.create_model({quoted(converted.arch)}, num_classes=0)"
+    return {".py": plain_python.text(converted, "timm", "from safetensors.torch import load\n", create, load)}

@@ -6,6 +6,7 @@ from distill.backbones import create_backbone
 from distill.backbones.weights import State, Weights, load_strict
 from distill.errors import UserError
 from transfer.frameworks import plain_python
+from transfer.frameworks.text import quoted
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone
 from transfer.network.weights import write_state
@@ -37,5 +38,5 @@ def configs(converted: ConvertedBackbone) -> dict[str, str]:
         "    model.fc = torch.nn.Identity()\n"
         "    model.load_state_dict(torch.load(WEIGHTS, weights_only=True), strict=True)\n"
     )
-    create = f'torchvision.models.get_model("{converted.arch}", weights=None)'
+    create = f"torchvision.models.get_model({quoted(converted.arch)}, weights=None)"
     return {".py": plain_python.text(converted, "torch", "import torchvision.models\n", create, load)}
