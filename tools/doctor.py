@@ -10,12 +10,14 @@ import platform
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.errors import run_cli  # noqa: E402
+from transfer.frameworks import FRAMEWORKS, Framework  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -110,31 +112,8 @@ def mmcv_operators() -> str:
     return "nms, roi_align"
 
 
-def mmdet_registry() -> str:
-    from mmdet.registry import MODELS
-    from mmdet.utils import register_all_modules
-
-    register_all_modules(init_default_scope=False)
-    expect(MODELS.get("MaskRCNN") is not None, "MaskRCNN is not registered")
-    return "Mask R-CNN registered"
-
-
-def mmseg_registry() -> str:
-    from mmseg.registry import MODELS
-    from mmseg.utils import register_all_modules
-
-    register_all_modules(init_default_scope=False)
-    expect(MODELS.get("FCNHead") is not None, "FCNHead is not registered")
-    return "FCN registered"
-
-
-def detectron2_operators() -> str:
-    import torch
-    from detectron2.layers import ROIAlign
-
-    pooled = ROIAlign((2, 2), 1.0, 0)(torch.ones(1, 1, 8, 8), torch.tensor([[0.0, 0, 0, 6, 6]]))
-    expect(bool((pooled == 1).all()), "ROIAlign of ones is not ones")
-    return "ROIAlign"
+def try_framework(framework: Framework) -> str:
+    return framework.part("check").works()
 
 
 def cuda_device() -> str:
@@ -160,10 +139,8 @@ CHECKS = (
           f"{PIP} --force-reinstall --no-deps opencv-python-headless"),
     Check("FAISS", "faiss-cpu", False, faiss_search, f"{PIP} faiss-cpu"),
     Check("mmcv operators", "mmcv", False, mmcv_operators, BUILD_MMCV),
-    Check("mmdet", "mmdet", False, mmdet_registry, f"{PIP} mmdet"),
-    Check("mmsegmentation", "mmsegmentation", False, mmseg_registry, f"{PIP} mmsegmentation ftfy regex"),
-    Check("Detectron2", "detectron2", False, detectron2_operators,
-          "make setup DETECTRON2=WHEEL (only voc07_det needs it; see https://detectron2.readthedocs.io)"),
+    *(Check(framework.title, framework.package, False, partial(try_framework, framework),
+            framework.mend or f"{PIP} {framework.pip}") for framework in FRAMEWORKS.values() if framework.trains),
     Check("CUDA", "", False, cuda_device, "install an NVIDIA driver; nvidia-smi must list the GPU"),
 )  # fmt: skip
 

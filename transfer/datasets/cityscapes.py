@@ -10,14 +10,13 @@ CLASSES = (
     "terrain", "sky", "person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle",
 )  # fmt: skip
 LABEL_IDS = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)  # of CLASSES, in order
+HIGHEST_LABEL_ID = 33  # the licence plate is -1, which a mask holds as 255
 
 
-def label_id_table() -> list[int]:
-    """256 numbers: Cityscapes labelId -> trainId 0-18, all others -> 255 (ignored)."""
-    table = [IGNORE] * 256
-    for train_id, label_id in enumerate(LABEL_IDS):
-        table[label_id] = train_id
-    return table
+def label_map() -> dict[int, int]:
+    """Every labelId -> trainId 0-18, or 255 (ignored)."""
+    train_ids = {label_id: train_id for train_id, label_id in enumerate(LABEL_IDS)}
+    return {label_id: train_ids.get(label_id, IGNORE) for label_id in range(HIGHEST_LABEL_ID + 1)}
 
 
 def mask_kind(folder: Path) -> str:
@@ -28,9 +27,13 @@ def mask_kind(folder: Path) -> str:
     raise UserError(f"{folder / 'gtFine/train'}: no <city>/*_gtFine_labelIds.png in it")
 
 
-def pairs(folder: Path, split: str) -> list[tuple[Path, Path]]:
-    """(picture, mask) of one split, sorted; UserError names the first mask that is missing."""
-    kind = mask_kind(folder)
+def pairs(folder: Path, split: str, kind: str | None = None) -> list[tuple[Path, Path]]:
+    """(picture, mask) of one split, sorted; UserError names the first mask that is missing.
+
+    Args:
+        kind: of mask; by default ``mask_kind``'s.
+    """
+    kind = kind or mask_kind(folder)
     pictures = sorted((folder / "leftImg8bit" / split).glob("*/*_leftImg8bit.png"))
     found = []
     for picture in pictures:

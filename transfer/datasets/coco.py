@@ -1,4 +1,4 @@
-"""Instances in COCO's format, in COCO's or Cityscapes's folders, and splits that share no image."""
+"""COCO in small portions: its layout, and five splits that share no image."""
 
 import json
 import os
@@ -13,9 +13,6 @@ from transfer.datasets.layout import find_folder
 
 FOLDS = 5
 SPLIT_SEED = 0  # the splits are part of the protocol: the same five for everyone
-COCO = ("annotations/instances_{}2017.json", "{}2017")
-# as cityscapesScripts and MMDetection's converter write them
-CITYSCAPES = ("annotations/instancesonly_filtered_gtFine_{}.json", "leftImg8bit/{}")
 
 
 @dataclass(frozen=True)
@@ -28,15 +25,12 @@ class CocoInstances:
 
 
 def find_instances(root: str | os.PathLike) -> CocoInstances:
-    """COCO 2017 in ``root`` or ``root/coco``, or Cityscapes with annotation files in ``root`` or
-    ``root/cityscapes``; UserError if neither is there."""
-    names, inside, what = COCO, ("", "coco"), "COCO 2017 data"
-    for folder in (Path(root), Path(root) / "cityscapes"):
-        if (folder / "leftImg8bit").is_dir():
-            names, inside, what = CITYSCAPES, (folder.relative_to(root),), "Cityscapes data in COCO's format"
-    needs = [name.format(split) for name in names for split in ("train", "val")]
-    folder = find_folder(root, inside, needs, what)
-    train, val = (tuple(folder / name.format(split) for name in names) for split in ("train", "val"))
+    """The COCO 2017 layout in ``root`` or ``root/coco``; UserError if it or its content is not there."""
+    annotations = {split: f"annotations/instances_{split}2017.json" for split in ("train", "val")}
+    folder = find_folder(
+        root, ("", "coco"), ("train2017", "val2017", *annotations.values()), "COCO 2017 data"
+    )
+    train, val = ((folder / file, folder / f"{split}2017") for split, file in annotations.items())
     classes = [item["name"] for item in sorted(_read(val[0])["categories"], key=lambda item: item["id"])]
     return CocoInstances(train, val, tuple(classes))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from distill.errors import UserError, unknown
-from transfer.datasets import coco, segmentation, voc
+from transfer.datasets import cityscapes_instances, coco, segmentation, voc
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class Data:
         layout: a name of ``LAYOUTS``; with ``root`` it finds the files again.
         annotations: training annotation files, one a split; ("",) where the layout itself names the pictures.
         train_images: how many pictures a seed trains on.
+        train_pictures, test_pictures: folders, where annotation files name pictures in them.
+        test_annotations: the annotation file to test with, if there is one.
     """
 
     layout: str
@@ -23,57 +25,76 @@ class Data:
     classes: tuple[str, ...]
     annotations: tuple[str, ...]
     train_images: int
+    train_pictures: str = ""
+    test_pictures: str = ""
+    test_annotations: str = ""
 
 
 def find_data(
-    layout: str, root: str, classes: tuple[str, ...] | None, split_size: int | None, splits: Path
+    layout: str, root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path
 ) -> Data:
-    """Checks a benchmark's data, and writes the low-shot splits if it has any.
+    """Checks a benchmark's data, and writes the annotation files that have to be made of it.
 
     Args:
         layout: a name of ``LAYOUTS``.
         classes: names the user gives; None: read from the data.
         split_size: images in a low-shot split; None: every seed trains on the whole training set.
-        splits: folder for the split files.
+        out: folder for files that are written.
 
     Raises:
         UserError: naming the layout, folder or file that is missing or wrong.
     """
     if layout not in LAYOUTS:
         raise unknown("data layout", layout, LAYOUTS)
-    names, annotations, images = LAYOUTS[layout](root, classes, split_size, splits)
-    return Data(layout, str(Path(root).resolve()), tuple(names), annotations, images)
+    found = LAYOUTS[layout](root, classes, split_size, out)
+    return Data(layout=layout, root=str(Path(root).resolve()), **found)
 
 
-Found = tuple[tuple[str, ...], tuple[str, ...], int]  # classes, annotation files, training images
-
-
-def _boxes(root: str, classes: tuple[str, ...] | None, split_size: int | None, splits: Path) -> Found:
+def _boxes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
     boxes = voc.find_detection(root, classes)
-    return boxes.classes, ("",), len(boxes.images("trainval"))
+    return {"classes": boxes.classes, "annotations": ("",), "train_images": len(boxes.images("trainval"))}
 
 
-def _masks(kind: str) -> Callable[..., Found]:
-    def find(root: str, classes: tuple[str, ...] | None, split_size: int | None, splits: Path) -> Found:
-        masks = segmentation.find_segmentation(root, kind, classes)
-        return masks.classes, ("",), len(masks.pairs("train"))
+def _masks(layout: str) -> Callable[..., dict]:
+    def find(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
+        masks = segmentation.find_segmentation(root, layout, classes)
+        return {"classes": masks.classes, "annotations": ("",), "train_images": len(masks.pairs("train"))}
 
     return find
 
 
-def _instances(root: str, classes: tuple[str, ...] | None, split_size: int | None, splits: Path) -> Found:
-    instances = coco.find_instances(root)
+def _coco(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
+    return _instances(coco.find_instances(root), classes, split_size, out)
+
+
+def _cityscapes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
+    return _instances(cityscapes_instances.find_instances(root, out), classes, split_size, out)
+
+
+def _instances(
+    found: coco.CocoInstances, classes: tuple[str, ...] | None, split_size: int | None, out: Path
+) -> dict:
     if classes:
-        raise UserError("--classes: COCO's layout names its classes in the annotation file")
+        raise UserError("--classes: this layout names its classes in the annotation file")
+    files, images = [found.train[0]], split_size
     if split_size is None:
-        return instances.classes, (str(instances.train[0].resolve()),), len(coco.boxed_images(instances))
-    files = coco.write_splits(instances, split_size, splits)
-    return instances.classes, tuple(str(file.resolve()) for file in files), split_size
+        images = len(coco.boxed_images(found))
+    else:
+        files = coco.write_splits(found, split_size, out)
+    return {
+        "classes": found.classes,
+        "annotations": tuple(str(file.resolve()) for file in files),
+        "train_images": images,
+        "train_pictures": str(found.train[1].resolve()),
+        "test_pictures": str(found.val[1].resolve()),
+        "test_annotations": str(found.val[0].resolve()),
+    }
 
 
-LAYOUTS: dict[str, Callable[..., Found]] = {
+LAYOUTS: dict[str, Callable[..., dict]] = {
     "voc_boxes": _boxes,
     "voc_masks": _masks("voc_masks"),
     "cityscapes_masks": _masks("cityscapes_masks"),
-    "coco": _instances,
+    "coco": _coco,
+    "cityscapes_instances": _cityscapes,
 }

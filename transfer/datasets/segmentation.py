@@ -30,13 +30,13 @@ _VOC_NEEDS = (
 class Segmentation:
     """A segmentation dataset: ``layout`` is ``voc``, ``cityscapes`` or ``folders``.
 
-    ``table`` maps the 256 mask values to class numbers (255: ignored); None leaves them as they are.
+    ``label_map`` is mask value -> class number (255: ignored); None leaves the values as they are.
     """
 
     layout: str
     folder: Path
     classes: tuple[str, ...]
-    table: tuple[int, ...] | None = None
+    label_map: dict[int, int] | None = None
 
     def pairs(self, split: str) -> list[tuple[Path, Path]]:
         """(picture, mask) of ``train`` or ``val``; UserError names the first file that is missing."""
@@ -65,8 +65,8 @@ def find_segmentation(
         what = "Cityscapes data (nor {img,ann}/{train,val} folders)"
         folder = find_folder(root, ("", "cityscapes"), needs, what)
         by_label = cityscapes.mask_kind(folder) == "labelIds"
-        table = tuple(cityscapes.label_id_table()) if by_label else None
-        return Segmentation("cityscapes", folder, cityscapes.CLASSES, table)
+        label_map = cityscapes.label_map() if by_label else None
+        return Segmentation("cityscapes", folder, cityscapes.CLASSES, label_map)
     else:
         inside = ("", "VOC2012", "VOCdevkit/VOC2012", "voc/VOCdevkit/VOC2012")
         what = "VOC2012 segmentation data (nor {img,ann}/{train,val} folders)"

@@ -34,17 +34,22 @@ class Framework:
         name: of its folder here, its folder of benchmarks, and its package in Python.
         title: as its authors write it.
         modules: what must import for it to work, compiled parts included.
-        mend: what to hand to pip, or the whole line that installs it.
-        package: its name for pip, where that is another.
+        pip: what pip is to install, itself first; "" where there are no wheels.
+        mend: the line that installs it where pip alone does not.
         trains: it runs benchmarks; the others only take converted weights.
     """
 
     name: str
     title: str
     modules: tuple[str, ...]
-    mend: str
-    package: str = ""
+    pip: str = ""
+    mend: str = ""
     trains: bool = True
+
+    @property
+    def package(self) -> str:
+        """Its name for pip."""
+        return (self.pip or self.name).split()[0]
 
     def part(self, file: str) -> ModuleType:
         """A module of the framework's folder (``adapter``, ``fill``, ...), imported now."""
@@ -82,13 +87,11 @@ _ALL = (
         "detectron2",
         "Detectron2",
         ("detectron2", "detectron2._C"),
-        "make setup DETECTRON2=WHEEL (see https://detectron2.readthedocs.io)",
+        mend="make setup DETECTRON2=WHEEL (see https://detectron2.readthedocs.io)",
     ),
-    Framework("mmdet", "MMDetection", ("mmcv.ops", "mmdet.models"), "mmdet"),
-    Framework(
-        "mmseg", "MMSegmentation", ("mmcv", "mmseg.models"), "mmsegmentation ftfy regex", "mmsegmentation"
-    ),
-    Framework("timm", "timm", ("timm",), "timm", trains=False),
-    Framework("torchvision", "torchvision", ("torchvision",), "torchvision", trains=False),
+    Framework("mmdet", "MMDetection", ("mmcv.ops", "mmdet.models"), pip="mmdet"),
+    Framework("mmseg", "MMSegmentation", ("mmcv", "mmseg.models"), pip="mmsegmentation ftfy regex"),
+    Framework("timm", "timm", ("timm",), pip="timm", trains=False),
+    Framework("torchvision", "torchvision", ("torchvision",), pip="torchvision", trains=False),
 )
 FRAMEWORKS = {framework.name: framework for framework in _ALL}

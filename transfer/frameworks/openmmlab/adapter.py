@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from transfer.network.dilation import set_output_stride
 from transfer.network.partition import StagedBackbone
 from transfer.network.policy import Policy, first_stages
 from transfer.network.prepare import prepare
@@ -24,6 +25,8 @@ class DistilledBackbone(StagedBackbone):
         frozen_stages: -1 freezes nothing, 0 the stem, 1 also res2, ... as in ``mmdet.models.ResNet``.
         norm_eval: batch norms keep their running statistics in training.
         norm: ``SyncBN``, ``BN``, ``FrozenBN`` or None (as timm makes them).
+        output_stride: no map is coarser than this, by dilation: 8 is MMSegmentation's ``d8``; 32 changes
+            nothing.
 
     Raises:
         UserError: unknown or uncuttable architecture, weights that do not match exactly, a wrong setting.
@@ -37,9 +40,12 @@ class DistilledBackbone(StagedBackbone):
         frozen_stages: int = -1,
         norm_eval: bool = False,
         norm: str | None = "SyncBN",
+        output_stride: int = 32,
     ):
         super().__init__(arch, out_stages)
         prepare(self, weights, Policy(first_stages(frozen_stages + 1), norm, norm_eval))
+        if output_stride != 32:
+            set_output_stride(self, output_stride)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         maps = super().forward(x)
