@@ -9,7 +9,7 @@ from distill.backbones import create_backbone
 from distill.checkpoints import save_student
 from distill.errors import UserError
 from transfer.convert import convert
-from transfer.frameworks import verify
+from transfer.frameworks import FRAMEWORKS
 from transfer.network.policy import Policy
 
 MEAN, STD = (0.48, 0.45, 0.40), (0.228, 0.224, 0.225)  # near ImageNet's: the fragment must carry these
@@ -19,13 +19,11 @@ ARCHITECTURES = (
     "semnasnet_100", "fbnetc_100", "hardcorenas_a", "ghostnet_100", "repvgg_a0", "densenet121",
     "convnext_atto", "tinynet_e", "alexnet_compress",
 )  # fmt: skip
-IN_PYTHON = ("timm", "torchvision")
 
 
 def installed(target: str) -> None:
-    if target not in IN_PYTHON:
-        name = verify.MODULES[target][0]
-        pytest.importorskip(target, reason=f"{name} is not installed: its conversion cannot be verified")
+    title = FRAMEWORKS[target].title
+    pytest.importorskip(target, reason=f"{title} is not installed: its conversion cannot be verified")
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +140,7 @@ def test_maps_that_differ_leave_nothing(case, checkpoint, tmp_path):
         ("mobilenetv3_small_100", "torchvision", {}, "no network with the keys of mobile.*valid: "),
         ("mobilenetv3_small_100", "mmdet", {"native": True}, "not a plain ResNet .*without --native"),
         ("alexnet_compress", "timm", {}, "timm has no alexnet_compress"),
-        ("resnet18", "timm", {"native": True}, "--native is for detectron2, mmdet and mmseg"),
+        ("resnet18", "timm", {"native": True}, "--native is for detectron2, mmdet, mmseg;"),
         ("wide_resnet50_2", "mmdet", {"native": True}, "no ResNet with wide bottlenecks"),
         ("resnet18", "mmdet", {"stages": ("res1",)}, "unknown stage 'res1'"),
         ("resnet18", "mmdet", {"arch": "resnet50"}, "holds a resnet18, not a resnet50"),
