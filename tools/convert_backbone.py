@@ -19,7 +19,7 @@ TARGETS = ("detectron2", "mmdet", "mmseg", "timm", "torchvision")
 STAGES = ("res2", "res3", "res4", "res5")
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -32,11 +32,11 @@ def parse_args() -> argparse.Namespace:
                         help=f"maps that the config uses (default: {' '.join(STAGES)})")  # fmt: skip
     parser.add_argument("--no-verify", action="store_true", help="where the framework is not installed")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     from transfer.convert import convert
 
     done = convert(

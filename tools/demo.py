@@ -71,14 +71,14 @@ STEPS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--out", default="work_dirs/demo", help="folder of everything (%(default)s)")
     parser.add_argument("--fresh", action="store_true", help="remove the folder first")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def run_step(what: str, command: str, place: str, done: Path) -> None:
@@ -96,7 +96,7 @@ def run_step(what: str, command: str, place: str, done: Path) -> None:
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     out = Path(args.out).resolve()
     out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     os.chdir(ROOT)

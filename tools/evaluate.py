@@ -27,7 +27,7 @@ DEFAULT_PROTOCOLS = "knn,linear,cluster_alignment"
 INITS = {"distill": "distilled", "random": "random"}  # by the weights' source; all others are teachers
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -62,7 +62,7 @@ def parse_args() -> argparse.Namespace:
     result.add_argument("--init-label", help="distilled, random, teacher, ... (default: from the checkpoint)")
     result.add_argument("--results", metavar="FILE", help="default: results.jsonl beside the checkpoint")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def folders(args: argparse.Namespace) -> "Iterator[LabelledFolder]":
@@ -140,7 +140,7 @@ def results_file(args: argparse.Namespace) -> Path:
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     chosen = evaluators(args)
     train, val = folders(args)
     weights = weights_of(args)

@@ -17,7 +17,7 @@ MODULES = {"detectron2": ("detectron2",), "mmdet": ("mmcv", "mmdet"), "mmseg": (
 NAMES = {"detectron2": "Detectron2", "mmdet": "MMDetection", "mmseg": "MMSegmentation"}
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     """The command line of ``tools/run_transfer.sh``."""
     parser = argparse.ArgumentParser(
         prog="run_transfer.sh",
@@ -44,12 +44,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--label", help="name of the rows in reports (default: the checkpoint's)")
     add("--workers", type=int, help="data-loading processes a GPU (default: 2; 0 on the CPU)")
     add("--traceback", action="store_true", help="show where an error came from")
-    return parser.parse_args(argv)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> None:
     """Runs every seed that has no row yet; raises UserError at the first that fails."""
-    options = parse_arguments(argv)
+    options = parser().parse_args(argv)
     protocol = adapt(get_protocol(options.benchmark), options)
     _check_installed(protocol)
     gpus = _count_gpus(options.gpus)
