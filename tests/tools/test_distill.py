@@ -46,7 +46,7 @@ def test_writes_student_config_manifest_and_curves(run, image_folder):
     )
     manifest = json.loads((work_dir / "manifest.json").read_text())
     assert manifest["data"]["images"] == 24
-    assert {"torch", "timm", "mmengine"} <= manifest["versions"].keys()
+    assert {"torch", "timm", "mmengine", "pillow"} <= manifest["versions"].keys()
     assert manifest["seed"] == 0
     assert (work_dir / "config.py").is_file()
     assert list(work_dir.glob("*/vis_data/scalars.json")), "loss curve"
