@@ -29,7 +29,7 @@ TRAIN = (
     f"--data {{out}}/data/imagefolder/train --image-size {SIZE} --batch-size 64 --workers 1 --resume "
     "--cfg-options train_dataloader.dataset.augmentation.scale='(0.3,0.7)' "
 )
-# Sheets of digits: no flips (a mirrored 2 is no 2), more grey (or the colour gives a sheet away)
+# Sheets of digits: no flips, as a mirrored 2 is not a 2; more grey, as the colour alone tells sheets apart
 VIEWS = " ".join(
     f"train_dataloader.dataset.augmentation.{setting}"
     for setting in ("strength=0.75", "blur=0", "grey=0.5", "flip=0")

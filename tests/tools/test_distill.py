@@ -66,7 +66,7 @@ def test_the_resolved_config_repeats_the_run(run, run_tool, tmp_path):
     assert again.returncode == 0, again.stderr
     third = work_dir.with_name(f"{work_dir.name}-3")
     assert f"student written to {third / 'last.pth'}" in again.stdout
-    assert f"--resume with {third}/config.py" in again.stdout
+    assert f"repeats {work_dir}; after a crash, go on with {third}/config.py --resume" in again.stdout
     assert not list(taken.iterdir()), "what is there is left alone"
     first, second = read_weights(path), read_weights(third / "last.pth")
     assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
