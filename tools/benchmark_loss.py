@@ -23,7 +23,7 @@ SHAPES = {"1q": (2048, 2048), "2q": (512, 2048)}  # widths of student and teache
 WAYS = ("ours", "straightforward", "products")
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -32,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--one", nargs=2, metavar=("SHAPE", "WAY"), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser
 
 
 def straightforward(student, teacher, student_anchors, teacher_anchors, temperature):
@@ -114,7 +114,7 @@ def measure_one(shape: str, way: str, batch: int, queue: int, repeats: int, devi
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     if args.one:
         print(json.dumps(measure_one(*args.one, args.batch, args.queue, args.repeats, args.device)))
         return

@@ -95,7 +95,7 @@ RUNS = {
 UNASKED = {name: protocol for name, protocol in declared().items() if protocol.default}
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -111,7 +111,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", default="work_dirs/comparison")
     parser.add_argument("--only", metavar="METHODS", help="some rows: config names, separated by commas")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def cached(args: argparse.Namespace, output: str) -> Path:
@@ -228,7 +228,7 @@ def table(rows: list[dict]) -> list[str]:
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     from distill import results
     from distill.checkpoints import init_of, random_weights, read_weights
 

@@ -17,7 +17,7 @@ from distill.errors import run_cli  # noqa: E402
 from transfer.frameworks import FRAMEWORKS  # noqa: E402
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -30,11 +30,11 @@ def parse_args() -> argparse.Namespace:
                         help="maps that the config uses (default: res2 res3 res4 res5)")  # fmt: skip
     parser.add_argument("--no-verify", action="store_true", help="where the framework is not installed")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     from transfer.convert import convert
 
     done = convert(

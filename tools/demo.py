@@ -29,7 +29,7 @@ TRAIN = (
     f"--data {{out}}/data/imagefolder/train --image-size {SIZE} --batch-size 64 --workers 1 --resume "
     "--cfg-options train_dataloader.dataset.augmentation.scale='(0.3,0.7)' "
 )
-# Sheets of digits: no flips (a mirrored 2 is no 2), more grey (or the colour gives a sheet away)
+# Sheets of digits: no flips, as a mirrored 2 is not a 2; more grey, as the colour alone tells sheets apart
 VIEWS = " ".join(
     f"train_dataloader.dataset.augmentation.{setting}"
     for setting in ("strength=0.75", "blur=0", "grey=0.5", "flip=0")
@@ -71,14 +71,14 @@ STEPS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--out", default="work_dirs/demo", help="folder of everything (%(default)s)")
     parser.add_argument("--fresh", action="store_true", help="remove the folder first")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def run_step(what: str, command: str, place: str, done: Path) -> None:
@@ -96,7 +96,7 @@ def run_step(what: str, command: str, place: str, done: Path) -> None:
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     out = Path(args.out).resolve()
     out = out.relative_to(ROOT) if out.is_relative_to(ROOT) else out
     os.chdir(ROOT)

@@ -176,10 +176,14 @@ def as_line(finding: Finding) -> str:
     return f"{line}\n          mend: {finding.mend}" if finding.mend else line
 
 
-def main() -> int:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of lines")
-    args = parser.parse_args()
+    return parser
+
+
+def main() -> int:
+    args = parser().parse_args()
     import warnings
 
     warnings.simplefilter("ignore")  # deprecations inside the examined packages are not findings

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from distill.errors import run_cli  # noqa: E402
 
 
-def main() -> None:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__,
         epilog="example: python tools/report.py work_dirs/student/results.jsonl --out work_dirs/report",
@@ -23,8 +23,11 @@ def main() -> None:
         help="work directories whose loss curves to show, besides those of the checkpoints in the rows",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for report.html and report.md")
-    args = parser.parse_args()
+    return parser
 
+
+def main() -> None:
+    args = parser().parse_args()
     from distill.report import write_report
 
     html, table = write_report(args.results, Path(args.out), args.runs)

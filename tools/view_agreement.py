@@ -19,7 +19,7 @@ from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import run_cli  # noqa: E402
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
@@ -31,11 +31,11 @@ def parse_args() -> argparse.Namespace:
         help="changes to the config, e.g. train_dataloader.dataset.augmentation.strength=0.25",
     )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     options = parse_options(args.cfg_options)
     import torch
     from mmengine.registry import DefaultScope

@@ -16,7 +16,7 @@ from transfer.jobs.job import Job, Run, make_run
 from transfer.jobs.launch import launch
 
 
-def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     """The command line of ``tools/run_transfer.sh``."""
     parser = argparse.ArgumentParser(
         prog="run_transfer.sh",
@@ -45,12 +45,12 @@ def parse_arguments(argv: list[str] | None = None) -> argparse.Namespace:
     add("--cfg-options", nargs="+", metavar="KEY=VALUE", default=[],
         help="any setting of the benchmark's config, applied last")  # fmt: skip
     add("--traceback", action="store_true", help="show where an error came from")
-    return parser.parse_args(argv)
+    return parser
 
 
 def main(argv: list[str] | None = None) -> None:
     """Runs every seed that has no row yet; raises UserError at the first that fails."""
-    options = parse_arguments(argv)
+    options = parser().parse_args(argv)
     benchmark = find_benchmark(options.benchmark)
     benchmark = benchmark.for_smoke() if options.smoke else benchmark
     framework = FRAMEWORKS[benchmark.framework]

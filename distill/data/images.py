@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 from distill.errors import UserError
 
 AT_MOST_UNREADABLE = 0.01
-# what Pillow raises for a file that is no image, a torn one and an absurdly large one
+# what Pillow raises for a file that is not an image, a torn one and an absurdly large one
 _BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
@@ -46,7 +46,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # 16 bits, which Pillow would cut off at 255
         image = Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")  # Pillow warns of the direct way
+        image = image.convert("RGBA")  # without this step Pillow warns
     return image.convert("RGB")
 
 

@@ -27,7 +27,7 @@ from distill.results.atomic import write_bytes, write_text
 root.FUNCTIONS.register_module(module=collate_views)
 
 
-# mmengine's remarks to its own developers, and a name that repeats every epoch
+# remarks for mmengine's developers, and a name that it repeats every epoch
 UNHELPFUL = ('"FileClient" will be', '"HardDiskBackend" is', "Exp name:")
 
 
@@ -57,7 +57,7 @@ class QuietStartHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if rank() != 0:
-            return  # one screen, one voice
+            return  # only the first process writes to the screen
         for handler in screen_handlers(runner.logger):
             handler.setLevel(runner.logger.level)
             handler.setFormatter(logging.Formatter("%(message)s"))
@@ -76,7 +76,7 @@ class RepeatableHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         loader = runner.train_dataloader
-        # a state saved at an epoch's very last step leaves an empty pass: its end-of-epoch work is due
+        # a state of an epoch's last step leaves no images, but the hooks at the end of the epoch still run
         done = runner.iter - runner.epoch * len(loader)
         loader.sampler.skip(done * loader.batch_sampler.batch_size)
 

@@ -6,7 +6,7 @@ from distill.errors import UserError
 
 
 def parse_options(options: list[str]) -> dict:
-    """``["a.b=1", "c=[1,2]"]`` -> ``{"a.b": 1, "c": [1, 2]}``; what is no Python value stays a string."""
+    """``["a.b=1", "c=[1,2]"]`` -> ``{"a.b": 1, "c": [1, 2]}``; anything but a Python value stays a string."""
     parsed = {}
     for option in options:
         key, equals, text = option.partition("=")

@@ -82,13 +82,13 @@ def pretrain(
     config.launcher = launcher
     validate(config)
     if work_dir is None and not resume and launcher == "none" and is_of_a_run(config):
-        config.work_dir = make_beside(config.work_dir)
-        say(f"a repeat; after a crash: --resume with {config.work_dir}/config.py")
+        repeated, config.work_dir = config.work_dir, make_beside(config.work_dir)
+        say(f"repeats {repeated}; after a crash, go on with {config.work_dir}/config.py --resume")
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
     state = where_to_start(config.work_dir, resume)
     if launcher == "pytorch" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")  # mmengine's own start-up insists on a GPU
-    # left as it was found: other OpenMMLab models may be built in this process
+    # restored afterwards: other OpenMMLab models may be built in this process
     with DefaultScope.overwrite_default_scope(config.default_scope):
         runner = DistillRunner.from_cfg(_for_runner(config, state))
         if rank() == 0:
@@ -115,7 +115,7 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
     if given:
         raise UserError(f"{', '.join(given)}: not beside a config file; change the config with --cfg-options")
     if isinstance(config, Config):
-        return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller's stays as it is
+        return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller keeps its own
     return read_config(config), [], Path(config).stem
 
 
@@ -204,6 +204,6 @@ def _changed_since(file: Path, config: Config) -> list[str]:
     if not file.is_file():
         return []
     before = Config.fromfile(file).to_dict()
-    # through text, as the old one went: tuples, numbers and quotes then compare equal
+    # written and read as the old one was, so that tuples, numbers and quotes compare equal
     now = Config.fromstring(config.pretty_text, ".py").to_dict()
     return differing_keys(before, now)

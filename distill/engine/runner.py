@@ -14,10 +14,10 @@ from distill.errors import UserError
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """The stock Runner; three of its habits are mended.
+    """mmengine's Runner with three changes.
 
-    Its start-up dump goes to the log file only; a training state is loaded whole or refused; and batch norm
-    is synchronised over the processes by the config key ``sync_batch_norm``: mmengine's ``sync_bn`` drops the
+    The dump at its start goes to the log file only. A training state is loaded whole or refused. The config
+    key ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
     activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers.
     """
 

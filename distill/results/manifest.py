@@ -11,8 +11,8 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGES = (
-    "torch", "torchvision", "timm", "numpy", "mmengine", "mmcv", "mmdet", "mmsegmentation", "detectron2",
-    "faiss-cpu", "faiss-gpu",
+    "torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "opencv-python-headless", "mmengine",
+    "mmcv", "mmdet", "mmsegmentation", "detectron2", "faiss-cpu", "faiss-gpu",
 )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def test_writes_student_config_manifest_and_curves(run, image_folder):
     )
     manifest = json.loads((work_dir / "manifest.json").read_text())
     assert manifest["data"]["images"] == 24
-    assert {"torch", "timm", "mmengine"} <= manifest["versions"].keys()
+    assert {"torch", "timm", "mmengine", "pillow"} <= manifest["versions"].keys()
     assert manifest["seed"] == 0
     assert (work_dir / "config.py").is_file()
     assert list(work_dir.glob("*/vis_data/scalars.json")), "loss curve"
@@ -57,24 +57,23 @@ def test_writes_student_config_manifest_and_curves(run, image_folder):
     assert "queue_length 128000 -> 24" in text
 
 
-def test_the_resolved_config_repeats_the_run(run, run_tool, tmp_path):
+def test_the_resolved_config_repeats_the_run(run, run_here):
     """``config.py`` beside a run is a config file: it gives the same student, in a folder of its own."""
     path, work_dir, _ = run
     taken = work_dir.with_name(f"{work_dir.name}-2")
     taken.mkdir()
-    again = run_tool("distill.py", work_dir / "config.py")
-    assert again.returncode == 0, again.stderr
+    again = run_here("distill.py", work_dir / "config.py")
     third = work_dir.with_name(f"{work_dir.name}-3")
-    assert f"student written to {third / 'last.pth'}" in again.stdout
-    assert f"--resume with {third}/config.py" in again.stdout
+    assert f"student written to {third / 'last.pth'}" in again
+    assert f"repeats {work_dir}; after a crash, go on with {third}/config.py --resume" in again
     assert not list(taken.iterdir()), "what is there is left alone"
     first, second = read_weights(path), read_weights(third / "last.pth")
     assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
-    resumed = run_tool("distill.py", third / "config.py", "--resume")
-    assert f"resuming from {third / 'epoch_1.pth'}" in resumed.stdout
+    resumed = run_here("distill.py", third / "config.py", "--resume")
+    assert f"resuming from {third / 'epoch_1.pth'}" in resumed
 
 
-def test_a_teacher_file_that_does_not_tell_its_architecture_is_named(image_folder, tmp_path, run_tool):
+def test_a_teacher_file_that_does_not_tell_its_architecture_is_named(image_folder, tmp_path, run_here):
     import timm
 
     torch.save(timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict(), tmp_path / "vit.pth")
@@ -82,12 +81,10 @@ def test_a_teacher_file_that_does_not_tell_its_architecture_is_named(image_folde
         "--method", "compress_1q", "--data", image_folder, "--teacher", tmp_path / "vit.pth", "--student",
         "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32, "--workers", 0,
     ]  # fmt: skip
-    unnamed = run_tool("distill.py", *arguments, "--work-dir", tmp_path / "unnamed")
-    assert unnamed.returncode == 2 and "--arch" in unnamed.stderr
+    assert "--arch" in run_here("distill.py", *arguments, "--work-dir", tmp_path / "unnamed", code=2)
     arch = "vit_tiny_patch16_224.augreg_in21k"
-    named = run_tool("distill.py", *arguments, "--arch", arch, "--work-dir", tmp_path / "named")
-    assert named.returncode == 0, named.stderr
-    assert f"loaded {arch} <-" in named.stdout
+    named = run_here("distill.py", *arguments, "--arch", arch, "--work-dir", tmp_path / "named")
+    assert f"loaded {arch} <-" in named
     with pytest.raises(UserError, match="simclr takes no teacher from a file; leave out --arch"):
         recipe("simclr", str(image_folder), "resnet18", arch="resnet50")
 
@@ -232,16 +229,15 @@ def test_a_corrupt_image_is_skipped_counted_and_reported_and_many_end_the_run(
     assert "Traceback" not in ended.stderr
 
 
-def test_an_error_in_a_loading_process_is_one_line_as_well(run_tool, tmp_path):
+def test_an_error_in_a_loading_process_is_one_line_as_well(run_here, tmp_path):
     for number in range(60):
         (tmp_path / f"{number:02d}.jpg").write_bytes(b"not an image")
-    failed = run_tool(
+    failed = run_here(
         "distill.py", "--method", "simclr", "--data", tmp_path, "--student", "mobilenetv3_small_050",
-        "--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "1",
-        "--work-dir", tmp_path / "run",
+        "--epochs", 1, "--batch-size", 8, "--image-size", 32, "--workers", 1, "--work-dir", tmp_path / "run",
+        code=2,
     )  # fmt: skip
-    assert failed.returncode == 2
-    (line,) = failed.stderr.strip().splitlines()
+    (line,) = failed.strip().splitlines()
     assert line.startswith("error: 50 images in a row could not be read; the first: ")
     assert "not a whole picture" in line
 

@@ -89,7 +89,7 @@ def test_split_sizes():
 
 
 def test_smoke_changes_only_what_it_names():
-    protocol = run.adapt(get_protocol("voc12_seg"), run.parse_arguments(["voc12_seg", "x", "--smoke"]))
+    protocol = run.adapt(get_protocol("voc12_seg"), run.parser().parse_args(["voc12_seg", "x", "--smoke"]))
     assert protocol.schedule.steps < 1_000 and protocol.model["channels"] == 128
     assert get_protocol("voc12_seg").schedule.steps == 20_000
 

@@ -1,0 +1,182 @@
+"""Every command and Python snippet that README, docs, configs and --help show is one that the tools take."""
+
+import ast
+import importlib
+import importlib.util
+import inspect
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from mmengine.config import Config
+
+from distill.engine.options import parse_options
+from distill.engine.recipe import config_root, method_names
+from distill.engine.validate import validate
+from distill.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONFIGS = sorted((ROOT / "configs").rglob("*.py"))
+TOOLS = sorted((ROOT / "tools").glob("*.py"))
+MODULES = {"run_transfer.sh": "transfer.run", "distill.demo": "distill.demo.__main__"}
+COMMAND = re.compile(r"tools/([\w.]+\.(?:py|sh))|-m (distill\.demo)")
+
+
+def module_of(tool: str) -> ModuleType:
+    """The program behind ``distill.py``, ``run_transfer.sh`` or ``-m distill.demo``."""
+    if tool in MODULES:
+        return importlib.import_module(MODULES[tool])
+    spec = importlib.util.spec_from_file_location(f"tool_{Path(tool).stem}", ROOT / "tools" / tool)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def blocks(markdown: str) -> list[tuple[str, str]]:
+    """(language, text) of fenced blocks and of inline code, in their order."""
+    pieces = re.finditer(r"^```(\w*)\n(.*?)^```|`([^`\n]+)`|^ {4}(\S.*)$", markdown, re.DOTALL | re.MULTILINE)
+    return [(piece[1] or "", piece[2] or piece[3] or piece[4]) for piece in pieces]
+
+
+def commands(text: str) -> list[str]:
+    """The lines of ``text`` that call a tool, continued lines joined, from the tool's name on."""
+    lines = re.sub(r"\\\n\s*", " ", text).splitlines()
+    found = [(line, COMMAND.search(line)) for line in lines]
+    return [line[match.start() :] for line, match in found if match and is_call(line, match)]
+
+
+def is_call(line: str, match: re.Match) -> bool:
+    """Whether it is to be typed, and not only the name of the file in a sentence."""
+    before, after = line[: match.start()].strip(), line[match.end() :].strip()
+    if not re.fullmatch(r"(\$ )?((python|bash|torchrun)\b.*)?", before):
+        return False
+    return after != "..." if before else after != ""
+
+
+def example(usage: str) -> list[str]:
+    """Words of a command as one would type it: optional parts given, the first of several choices taken."""
+    call, *_remark = re.split(r" {3,}", usage.strip())
+    words = [word for word in shlex.split(re.sub(r"[][]", " ", call), comments=True) if word != "..."]
+    return ["1" if word == "N" else re.sub(r"^(\w+)(\|\w+)+$", r"\1", word) for word in words]
+
+
+def parse(command: str) -> None:
+    """Fails where the tool would refuse the command line, or a file or key in it does not exist."""
+    match = COMMAND.match(command)
+    tool = match[1] or match[2]
+    try:
+        given = module_of(tool).parser().parse_args(example(command[match.end() :]))
+    except SystemExit as error:
+        raise AssertionError(f"{tool} does not take: {command}") from error
+    config, method = getattr(given, "config", None), getattr(given, "method", None)
+    if config is not None and config.startswith("configs/"):
+        assert (ROOT / config).is_file(), command
+    if method is not None and method.islower():
+        assert method in method_names(), command
+    for option in getattr(given, "cfg_options", []):
+        methods = [method] if method in method_names() else method_names()
+        assert any(takes(name, option) for name in methods), f"no such key: {option} in {command}"
+
+
+def is_taken(command: str) -> bool:
+    try:
+        parse(command)
+    except AssertionError:
+        return False
+    return True
+
+
+def takes(method: str, option: str) -> bool:
+    """Whether a method's settings have the key that ``KEY=VALUE`` changes."""
+    config = Config.fromfile(config_root() / "_base_" / f"{method}.py")
+    wanted = {"student.arch": "resnet18", "teacher.weights": "FILE", "online_teacher.arch": "resnet50"}
+    for key, value in wanted.items():
+        part, name = key.split(".")
+        if part in config.model:
+            config.model[part][name] = value
+    config.train_dataloader.dataset.data_root = "DIR"
+    try:
+        config.merge_from_dict(parse_options([option]))
+        validate(config)
+    except (UserError, KeyError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_commands_of_the_documentation(path):
+    """ "... --flag" goes on from a command before it; each other flag or key is a tool's or a method's."""
+    flags = {flag for tool in [*(path.name for path in TOOLS), *MODULES] for flag in options_of(tool)}
+    before = []
+    for _, text in blocks(path.read_text()):
+        for command in commands(text):
+            parse(command)
+            before.append(command)
+        if text.startswith("... --"):
+            assert any(is_taken(f"{command} {text[4:]}") for command in before), text
+        if key := re.fullmatch(r"((?:model|train_dataloader|optim_wrapper|train_cfg)(?:\.\w+)+)(=.*)?", text):
+            assert any(takes(name, f"{key[1]}=1") for name in method_names()), f"no such key: {text}"
+        for flag in re.findall(r"(?<!\S)--[a-z][\w-]+", text):
+            assert flag in flags, f"no tool has {flag}"
+
+
+def options_of(tool: str) -> set[str]:
+    """The flags of a tool, and those of the programs that start them."""
+    actions = module_of(tool).parser()._actions
+    return {flag for action in actions for flag in action.option_strings} | {"--nproc-per-node"}
+
+
+@pytest.mark.parametrize("path", [*CONFIGS, *TOOLS], ids=lambda path: path.stem)
+def test_commands_of_docstrings(path):
+    text = ast.get_docstring(ast.parse(path.read_text())) or ""
+    for command in commands(text):
+        parse(command)
+
+
+def test_commands_of_the_demo():
+    for command in module_of("demo.py").STEPS.values():
+        (call,) = commands(command)
+        parse(call)
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_python_of_the_documentation(path):
+    """Snippets compile, what they import exists, and calls give only arguments that are taken."""
+    names = {"distill": importlib.import_module("distill")}
+    for language, text in blocks(path.read_text()):
+        if language == "python" or text.startswith("distill."):
+            try:
+                tree = ast.parse(text)
+            except SyntaxError:
+                assert language != "python", text
+                continue  # a name with a wildcard, or a path
+            for statement in tree.body:
+                if isinstance(statement, ast.Import | ast.ImportFrom):
+                    exec(ast.unparse(statement), names)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call):
+                    check_call(node, names)
+
+
+def check_call(call: ast.Call, names: dict) -> None:
+    """Fails on a function that does not exist or an argument that it does not take."""
+    if isinstance(call.func, ast.Name) and call.func.id not in names:
+        return  # ``dict`` and what the snippet defines itself
+    function = eval(ast.unparse(call.func), names)
+    keywords = {keyword.arg: None for keyword in call.keywords}
+    inspect.signature(function).bind(*[None] * len(call.args), **keywords)
+
+
+def test_what_is_not_there_is_found():
+    """The checks above can fail."""
+    with pytest.raises(AssertionError, match="does not take"):
+        parse("tools/distill.py CONFIG --no-such-option")
+    with pytest.raises(AssertionError, match="no such key"):
+        parse("tools/distill.py CONFIG --cfg-options model.temprature=1")
+    with pytest.raises(TypeError, match="'image'"):
+        call = ast.parse("distill.engine.options.parse_options([], image=1)").body[0].value
+        check_call(call, {"distill": importlib.import_module("distill")})
+    assert commands("see tools/report.py") == [] and len(commands("$ python tools/report.py x --out y")) == 1
