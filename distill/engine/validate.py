@@ -37,7 +37,7 @@ def validate(config: Config) -> None:
     _teacher(config.model, source_of(method.needs))
     _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
     _typed(loader.dataset.augmentation, TRANSFORMS, "train_dataloader.dataset.augmentation")
-    _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed"})
+    _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed", "batch_size"})
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
     for number, hook in enumerate(config.get("custom_hooks", [])):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})

@@ -240,7 +240,7 @@ def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
             *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
             *(str(tool), "--launcher", "pytorch", "--method", "compress_2q", "--data", str(image_folder)),
             *("--teacher", str(teacher_file), "--student", "mobilenetv3_small_050", "--epochs", "1"),
-            *("--batch-size", "8", "--image-size", "32", "--workers", "0", "--work-dir", str(tmp_path)),
+            *("--batch-size", "22", "--image-size", "32", "--workers", "0", "--work-dir", str(tmp_path)),
         ],
         capture_output=True,
         text=True,
@@ -248,7 +248,8 @@ def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("batch 8 = 2 x 4") == 1, "the first process alone speaks"
+    assert done.stdout.count("batch 22 = 2 x 11") == 1, "the first process alone speaks"
+    assert "2 of the epoch's first come again" in done.stdout, "a last batch of 2 x 1 became one of 2 x 2"
     assert read_weights(tmp_path / "last.pth").arch == "mobilenetv3_small_050"
 
 
