@@ -30,7 +30,7 @@ class EpochSampler(Sampler):
         self.epoch, self.start = 0, 0
 
     @property
-    def lonely(self) -> bool:
+    def ends_in_one(self) -> bool:
         """The last batch would have one image a process, where the others have more."""
         return bool(self.batch_size) and self.batch_size > 1 and self._share() % self.batch_size == 1
 
@@ -38,7 +38,7 @@ class EpochSampler(Sampler):
         return math.ceil(len(self.dataset) / world_size())
 
     def __len__(self) -> int:
-        return self._share() + self.lonely
+        return self._share() + self.ends_in_one
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch

@@ -221,7 +221,7 @@ def _describe_batch(config: Config) -> str:
 
 
 def _describe_last_batch(runner: DistillRunner) -> list[str]:
-    if not runner.train_dataloader.sampler.lonely:
+    if not runner.train_dataloader.sampler.ends_in_one:
         return []
     return [
         "  the last batch would be one image a process, of which batch norm has no variance: "
