@@ -16,15 +16,29 @@ class EpochSampler(Sampler):
     """Yields ``(epoch, index)``: a permutation of the data set that depends on ``(seed, epoch)`` alone.
 
     Processes take turns (process r gets places r, r + W, ...), and the end is filled from the beginning
-    so that all get equally many. ``skip`` leaves out what a resumed epoch has already seen.
+    so that all get equally many, and so that no last batch has one image a process: of one, batch norm has no
+    variance. ``skip`` leaves out what a resumed epoch has already seen.
+
+    Args:
+        batch_size: of a process; None: unknown, and the last batch may be of one.
     """
 
-    def __init__(self, dataset: Dataset, shuffle: bool = True, seed: int | None = None):
-        self.dataset, self.shuffle, self.seed = dataset, shuffle, seed or 0
+    def __init__(
+        self, dataset: Dataset, shuffle: bool = True, seed: int | None = None, batch_size: int | None = None
+    ):
+        self.dataset, self.shuffle, self.seed, self.batch_size = dataset, shuffle, seed or 0, batch_size
         self.epoch, self.start = 0, 0
 
-    def __len__(self) -> int:
+    @property
+    def ends_in_one(self) -> bool:
+        """The last batch would have one image a process, where the others have more."""
+        return bool(self.batch_size) and self.batch_size > 1 and self._share() % self.batch_size == 1
+
+    def _share(self) -> int:
         return math.ceil(len(self.dataset) / world_size())
+
+    def __len__(self) -> int:
+        return self._share() + self.ends_in_one
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch

@@ -141,7 +141,8 @@ def _for_runner(config: Config, state: Path | None) -> Config:
     processes = 1 if config.launcher == "none" else processes
     if config.batch_size % processes:
         raise UserError(f"batch_size {config.batch_size} cannot be divided among {processes} processes")
-    config.train_dataloader.batch_size = config.batch_size // processes
+    loader = config.train_dataloader
+    loader.batch_size = loader.sampler.batch_size = config.batch_size // processes
     if not torch.cuda.is_available():
         config.train_dataloader.pin_memory = False
         # mmengine would name a GPU; on CPUs DistributedDataParallel takes none
@@ -177,6 +178,7 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         *([] if method.teacher is None else method.teacher.describe()),
         f"  {config.train_cfg.max_epochs} epochs, {_describe_batch(config)}, "
         f"{optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
+        *_describe_last_batch(runner),
         f"  config, manifest and logs in {config.work_dir}",
     ]
     if notes:
@@ -197,6 +199,15 @@ def _describe_batch(config: Config) -> str:
     if accumulated > 1:
         line += f", an update every {accumulated} batches ({accumulated * size})"
     return line
+
+
+def _describe_last_batch(runner: DistillRunner) -> list[str]:
+    if not runner.train_dataloader.sampler.ends_in_one:
+        return []
+    return [
+        "  the last batch would be one image a process, of which batch norm has no variance: "
+        f"{world_size()} of the epoch's first come again"
+    ]
 
 
 def _changed_since(file: Path, config: Config) -> list[str]:

@@ -30,14 +30,14 @@ def validate(config: Config) -> None:
             raise UserError(f"config key {key!r} is missing; start from a file in configs/_base_")
     loader = config.train_dataloader
     method = _typed(config.model, MODELS, "model")
-    if not issubclass(method, Method):
+    if not (isinstance(method, type) and issubclass(method, Method)):
         raise UserError(f"model.type {config.model.type!r} is no method of distillation")
-    _set("model.student.arch", config.model.student.get("arch"), "--student NAME")
+    _set("model.student.arch", config.model.get("student", {}).get("arch"), "--student NAME")
     _set("train_dataloader.dataset.data_root", loader.dataset.get("data_root"), "--data DIR")
     _teacher(config.model, source_of(method.needs))
     _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
     _typed(loader.dataset.augmentation, TRANSFORMS, "train_dataloader.dataset.augmentation")
-    _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed"})
+    _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed", "batch_size"})
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
     for number, hook in enumerate(config.get("custom_hooks", [])):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})

@@ -25,8 +25,10 @@ class SwAV(Method):
         iterations: of Sinkhorn, 3.
         queue_length: embeddings of earlier batches that codes are computed with, 3840 for a batch of 256;
             0 for none.
-        queue_start_epoch: when the queue begins to fill; it helps once it is full.
-        prototypes_frozen_until_epoch: 1: 5005 steps of 256 of ImageNet's images.
+        queue_start_epoch: the epoch at which the queue begins to fill, however long the run; codes are
+            computed with it once it is full.
+        prototypes_frozen_until_epoch: the epoch from which prototypes are trained, however long the run; 1 is
+            5005 steps of 256 of ImageNet's images.
     """
 
     number_of_views = None

@@ -79,7 +79,7 @@ def test_a_teacher_file_that_does_not_tell_its_architecture_is_named(image_folde
     torch.save(timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict(), tmp_path / "vit.pth")
     arguments = [
         "--method", "compress_1q", "--data", image_folder, "--teacher", tmp_path / "vit.pth", "--student",
-        "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32, "--workers", 0,
+        "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 22, "--image-size", 32, "--workers", 0,
     ]  # fmt: skip
     assert "--arch" in run_here("distill.py", *arguments, "--work-dir", tmp_path / "unnamed", code=2)
     arch = "vit_tiny_patch16_224.augreg_in21k"
@@ -287,11 +287,12 @@ def by_torchrun(*arguments) -> subprocess.CompletedProcess:
 def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
     done = by_torchrun(
         "--method", "compress_2q", "--data", image_folder, "--teacher", teacher_file, "--student",
-        "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 8, "--image-size", 32, "--workers", 0,
+        "mobilenetv3_small_050", "--epochs", 1, "--batch-size", 22, "--image-size", 32, "--workers", 0,
         "--work-dir", tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("batch 8 = 2 x 4") == 1, "the first process alone speaks"
+    assert done.stdout.count("batch 22 = 2 x 11") == 1, "the first process alone speaks"
+    assert "2 of the epoch's first come again" in done.stdout, "a last batch of 2 x 1 became one of 2 x 2"
     assert read_weights(tmp_path / "last.pth").arch == "mobilenetv3_small_050"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils.data import BatchSampler
 
 from distill.data.images import too_many_unreadable
 from distill.data.index import list_images
@@ -118,3 +119,15 @@ def test_seeded_draws_are_those_of_manual_seed_and_leave_the_generator_as_it_was
     assert torch.equal(torch.rand(1), expected)
     torch.manual_seed(5)
     assert torch.equal(torch.rand(3), inside)
+
+
+@pytest.mark.parametrize(("batch", "sizes"), [(23, [23, 2]), (5, [5, 5, 5, 5, 4]), (24, [24]), (1, [1] * 24)])
+def test_a_last_batch_of_one_gets_the_epochs_first_image_again(batch, sizes, image_folder):
+    """Every image is seen; what a resumed epoch leaves out is what it has seen."""
+    images = UnlabelledImages(str(image_folder), VIEW)
+    sampler = EpochSampler(images, seed=4, batch_size=batch)
+    whole = [index for _, index in sampler]
+    assert [len(part) for part in BatchSampler(whole, batch, drop_last=False)] == sizes
+    assert sorted(whole[:24]) == list(range(24)) and whole[24:] == whole[: len(whole) - 24]
+    sampler.skip(batch)
+    assert [index for _, index in sampler] == whole[batch:]

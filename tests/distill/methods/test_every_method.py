@@ -40,6 +40,16 @@ def test_trains_and_exports_a_backbone_that_converts(name, method_inputs, tmp_pa
             Teacher(str(written), output="auto")  # strict, its head included: it can teach in its turn
 
 
+@pytest.mark.parametrize("name", SMALL)
+def test_a_last_batch_of_one_does_not_end_a_run(name, method_inputs, tmp_path):
+    """24 images in batches of 23: batch norm has no variance of the one that is left, so it gets company."""
+    call = arguments(name, method_inputs) | {"batch_size": 23, "epochs": 1}
+    said = []
+    pretrain(**call, work_dir=str(tmp_path), cfg_options=SMALL[name].options, say=said.append)
+    assert (tmp_path / "last.pth").exists()
+    assert any("the last batch would be one image a process" in line for line in said)
+
+
 @pytest.mark.parametrize("name", [name for name, small in SMALL.items() if small.teacher in ("moco", "swav")])
 def test_the_teacher_stays_frozen_and_in_eval_mode(name, method_inputs):
     config = small_config(name, method_inputs)
