@@ -113,7 +113,8 @@ def test_the_same_run_is_not_trained_twice_and_another_is_another(backbone, data
 def arguments(data, checkpoint, folder: Path) -> list[str]:
     return [
         str(checkpoint), "--data", str(data), "--workers", "0", "--device", "cpu",
-        "--protocols", "linear_crops", "--cfg-options", "linear_crops.epochs=4", "linear_crops.batch_size=5", "--seed", "3",
+        "--protocols", "linear_crops", "--seed", "3",
+        "--cfg-options", "linear_crops.epochs=4", "linear_crops.batch_size=5",
         "--results", str(folder / "results.jsonl"),
     ]  # fmt: skip
 
