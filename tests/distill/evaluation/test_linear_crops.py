@@ -151,6 +151,28 @@ def test_it_needs_a_place_for_its_run_and_none_in_another_training(backbone, dat
         EvaluationHook({"train": "a", "val": "b"}, [{"type": "LinearCrops"}])
 
 
+IN_TWO = """
+import sys
+import torch.distributed as dist
+from distill.backbones import Backbone
+from distill.evaluation import Extraction, LinearCrops, evaluate, list_labelled
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}/meet", rank=int(sys.argv[3]), world_size=2)
+folder = list_labelled(sys.argv[1])
+next(evaluate(Backbone("test_resnet"), folder, folder, [LinearCrops()], Extraction(32), work_dir=sys.argv[2]))
+"""
+
+
+def test_several_processes_are_refused_before_any_work(data, tmp_path):
+    """Each would train a run of its own in the same folder."""
+    arguments = [sys.executable, "-c", IN_TWO, str(data / "val"), str(tmp_path)]
+    both = [
+        subprocess.Popen([*arguments, rank], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in "01"
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert all("linear_crops trains in one process: run it without torchrun" in error for error in errors)
+    assert {path.name for path in tmp_path.iterdir()} <= {"meet"}
+
+
 def test_defaults_are_the_papers():
     found = LinearCrops()
     assert (found.epochs, found.lr, found.batch_size, found.weight_decay) == (100, 0.3, 256, 1e-6)
