@@ -14,6 +14,7 @@ from typing import Any
 from distill.backbones import Backbone
 from distill.backbones.weights import Weights, state_sha256
 from distill.data.labelled import LabelledFolder, check_same_classes
+from distill.distributed import world_size
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction, Features, extract
 from distill.evaluation.random_state import untouched_random_state
@@ -105,10 +106,16 @@ def evaluate(
         work_dir: folder for the runs of protocols that train on images.
 
     Raises:
-        UserError: the folders' classes differ, a protocol on images without ``work_dir``, or what
-            ``extract`` and the evaluators raise.
+        UserError: the folders' classes differ, a protocol on images without ``work_dir`` or in several
+            processes, or what ``extract`` and the evaluators raise.
     """
     check_same_classes(train, val)
+    evaluators = list(evaluators)
+    if training := [each.protocol.name for each in evaluators if each.protocol.kind == "images"]:
+        if work_dir is None:
+            raise UserError(f"{training[0]} trains a network: it needs a work dir for its run")
+        if world_size() > 1:
+            raise UserError(f"{training[0]} trains in one process: run it without torchrun")
     mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
     shared = asdict(extraction) | {"resize": extraction.shorter_side, "mean": mean, "std": std}
     for part, folder in (("train", train), ("val", val)):
@@ -122,8 +129,6 @@ def evaluate(
             start = time.perf_counter()
             metrics, settings = evaluator.run(*features), shared | own | _used(train, val, features)
         else:
-            if work_dir is None:
-                raise UserError(f"{protocol.name} trains a network: it needs a work dir for its run")
             start = time.perf_counter()
             folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, shared | own)}"
             images = Images(backbone, train, val, extraction, folder, say)

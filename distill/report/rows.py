@@ -20,25 +20,34 @@ def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
     Raises:
         UserError: a file is missing, no file holds a row, or a row lacks a field.
     """
-    newest: dict[str, dict] = {}
-    total = 0
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise UserError(f"no such results file: {path}")
-        for number, row in enumerate(results.read(path), start=1):
-            missing = [field for field in FIELDS if field not in row]
-            if missing:
-                needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
-                raise UserError(f"{path}: row {number} {needed}")
-            total += 1
-            row = _told_apart(row)
-            key = identity(row)
-            if key not in newest or row["time"] >= newest[key]["time"]:
-                newest[key] = row
-    if not newest:
+    found = [row for path in map(Path, paths) for row in _checked(path)]
+    if not found:
         raise UserError(f"no result rows in {', '.join(map(str, paths))}; tools/evaluate.py writes them")
+    # a row that does not tell the seed of the training has it from another row of the same file
+    telling = [row for row in found if row.get("sha256") and "training_seed" in row]
+    seeds = {row["sha256"]: row["training_seed"] for row in telling}
+    newest: dict[str, dict] = {}
+    for row in found:
+        if row.get("sha256") in seeds:
+            row = {"training_seed": seeds[row["sha256"]]} | row
+        row = _told_apart(row)
+        key = identity(row)
+        if key not in newest or row["time"] >= newest[key]["time"]:
+            newest[key] = row
     rows = sorted(newest.values(), key=lambda row: row["time"])
-    return rows, total - len(rows)
+    return rows, len(found) - len(rows)
+
+
+def _checked(path: Path) -> list[dict]:
+    if not path.is_file():
+        raise UserError(f"no such results file: {path}")
+    rows = results.read(path)
+    for number, row in enumerate(rows, start=1):
+        missing = [field for field in FIELDS if field not in row]
+        if missing:
+            needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
+            raise UserError(f"{path}: row {number} {needed}")
+    return rows
 
 
 def comparable(row: dict) -> dict:

@@ -102,4 +102,4 @@ def table(protocols: dict[str, Protocol]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(*table(declared()), sep="\n")
+    print(*table(declared()), "", f"--protocols {','.join(declared())}", sep="\n")

@@ -7,7 +7,7 @@ import torch
 
 from distill.backbones import Backbone, create_backbone, output_width
 from distill.backbones.weights import load_strict
-from distill.checkpoints import random_weights, read_file, read_weights, save_student
+from distill.checkpoints import init_of, random_weights, read_file, read_weights, save_student
 from distill.errors import UserError
 from distill.modules.heads import mlp
 from distill.targets import Teacher
@@ -199,3 +199,27 @@ def test_a_student_trained_with_another_epsilon_gives_the_same_features_by_its_n
     read = Backbone.from_weights(read_weights(tmp_path / "last.pth")).eval()
     trained.mean, trained.std = read.mean, read.std
     torch.testing.assert_close(read(images), trained(images), rtol=1e-3, atol=1e-6)
+
+
+def test_where_other_weights_come_from(resnet, tmp_path):
+    """What was not trained here teaches; a random start is one."""
+    torch.save(torchvision_resnet(resnet, None), tmp_path / "resnet18.pth")
+    assert init_of(read_weights(tmp_path / "resnet18.pth")) == "teacher"
+    assert init_of(random_weights("test_resnet", 0)) == "random"
+
+
+@pytest.mark.parametrize(
+    ("method", "file", "init"),
+    [
+        ("CompRess", "last.pth", "distilled"),
+        ("MoCo", "last.pth", "self-supervised"),
+        ("OSS", "last.pth", "distilled"),
+        ("OSS", "teacher.pth", "self-supervised"),
+        (None, "last.pth", "distilled"),
+    ],
+)
+def test_older_files_are_told_by_their_method(resnet, tmp_path, method, file, init):
+    """They have no ``init`` of their own."""
+    meta = {"method": method} if method else {}
+    save_student(tmp_path / file, resnet, "resnet18", [0.5] * 3, [0.5] * 3, 32, meta=meta)
+    assert init_of(read_weights(tmp_path / file)) == init

@@ -113,7 +113,8 @@ def test_the_same_run_is_not_trained_twice_and_another_is_another(backbone, data
 def arguments(data, checkpoint, folder: Path) -> list[str]:
     return [
         str(checkpoint), "--data", str(data), "--workers", "0", "--device", "cpu",
-        "--protocols", "linear_crops", "--cfg-options", "linear_crops.epochs=4", "linear_crops.batch_size=5", "--seed", "3",
+        "--protocols", "linear_crops", "--seed", "3",
+        "--cfg-options", "linear_crops.epochs=4", "linear_crops.batch_size=5",
         "--results", str(folder / "results.jsonl"),
     ]  # fmt: skip
 
@@ -148,6 +149,28 @@ def test_it_needs_a_place_for_its_run_and_none_in_another_training(backbone, dat
         next(evaluate(backbone, folder, folder, [QUICK], SMALL))
     with pytest.raises(UserError, match="LinearCrops trains a network"):
         EvaluationHook({"train": "a", "val": "b"}, [{"type": "LinearCrops"}])
+
+
+IN_TWO = """
+import sys
+import torch.distributed as dist
+from distill.backbones import Backbone
+from distill.evaluation import Extraction, LinearCrops, evaluate, list_labelled
+dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}/meet", rank=int(sys.argv[3]), world_size=2)
+folder = list_labelled(sys.argv[1])
+next(evaluate(Backbone("test_resnet"), folder, folder, [LinearCrops()], Extraction(32), work_dir=sys.argv[2]))
+"""
+
+
+def test_several_processes_are_refused_before_any_work(data, tmp_path):
+    """Each would train a run of its own in the same folder."""
+    arguments = [sys.executable, "-c", IN_TWO, str(data / "val"), str(tmp_path)]
+    both = [
+        subprocess.Popen([*arguments, rank], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in "01"
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in both]
+    assert all("linear_crops trains in one process: run it without torchrun" in error for error in errors)
+    assert {path.name for path in tmp_path.iterdir()} <= {"meet"}
 
 
 def test_defaults_are_the_papers():

@@ -130,6 +130,14 @@ def test_training_seeds_are_averaged_and_counted_in_words(tmp_path):
     assert block.seeds[model] == "3 training seeds"
 
 
+def test_a_file_measured_before_and_after_rows_told_the_training_seed_counts_once(tmp_path):
+    file = tmp_path / "results.jsonl"
+    append(file, row(5) | {"sha256": "ab", "time": "2026-01-01"})
+    append(file, trained(7, 3) | {"sha256": "ab", "time": "2026-01-02"})
+    rows, superseded = newest_rows([file])
+    assert ([r["metrics"]["mIoU"] for r in rows], superseded) == ([7], 1)
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [

@@ -62,6 +62,7 @@ def test_a_wrong_declaration_is_one_line(tmp_path, text, message):
         declared(tmp_path)
 
 
-def test_the_docs_show_the_table_of_all_protocols():
+def test_docs_and_readme_show_all_protocols():
     """Paste what ``python -m distill.results.protocol`` prints."""
     assert "\n".join(table(declared())) in (ROOT / "docs/evaluation.md").read_text()
+    assert f"--protocols {','.join(declared())}`" in (ROOT / "README.md").read_text()
