@@ -4,6 +4,7 @@
   python tools/evaluate.py work_dirs/RUN/last.pth --data ROOT       ROOT/train, ROOT/val: folders of classes
   python tools/evaluate.py --random --arch resnet18 --data ROOT     the same network before any training
   python tools/evaluate.py resnet50 --data ROOT                     timm's weights by name
+  torchrun --nproc-per-node 8 tools/evaluate.py ... --features DIR  8 GPUs share the images
 
 One row a protocol is appended to results.jsonl.
 """
@@ -46,6 +47,11 @@ def parse_args() -> argparse.Namespace:
     data.add_argument("--batch-size", type=int, default=256)
     data.add_argument("--workers", type=int, default=2, help="data loading processes (default 2)")
     data.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)")
+    data.add_argument(
+        "--features",
+        metavar="DIR",
+        help="keep the features there, and take up those that are there already",
+    )
     what = parser.add_argument_group("protocols")
     what.add_argument(
         "--protocols",
@@ -117,16 +123,15 @@ def default_label(args: argparse.Namespace, weights: "Weights") -> str:
 
 def load(weights: "Weights", device: str | None) -> "Backbone":
     """The network on its device; prints what was loaded."""
-    import torch
-
     from distill.backbones import Backbone
+    from distill.distributed import default_device
 
     backbone = Backbone.from_weights(weights)
     print(*backbone.report.lines(), sep="\n")
     if weights.dropped:
         print(f"  not used from the file: {', '.join(weights.dropped)}")
     try:
-        return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return backbone.to(device or default_device())
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
@@ -147,17 +152,24 @@ def main() -> None:
 
     from distill import results
     from distill.backbones import check_image_size
-    from distill.evaluation import Extraction, evaluate, format_table
+    from distill.distributed import join_torchrun, rank, world_size
+    from distill.evaluation import Extraction, evaluate, extract_both, format_table
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
     label = args.label or default_label(args, weights)
     init = args.init_label or INITS.get(weights.source, "teacher")
     file = results_file(args)
+    join_torchrun()
+    if world_size() > 1 and args.features is None:
+        raise UserError("several processes: say --features DIR, a folder that all of them see")
     backbone = load(weights, args.device)
     check_image_size(backbone, size, size)
+    if rank() > 0:
+        extract_both(backbone, train, val, extraction, keep=args.features)
+        return
     measured = []
-    for result in evaluate(backbone, train, val, chosen, extraction):
+    for result in evaluate(backbone, train, val, chosen, extraction, keep=args.features):
         row = results.make_row(
             result.task, label, init, weights.arch, args.seed, result.metrics, weights.path, weights.sha256,
             result.settings, result.seconds,

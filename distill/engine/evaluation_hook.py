@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -21,8 +21,10 @@ from distill.evaluation import (
     Extraction,
     check_same_classes,
     evaluate,
+    extract_both,
     format_table,
     list_labelled,
+    together,
 )
 from distill.registry import EVALUATORS, HOOKS
 
@@ -33,8 +35,8 @@ DEFAULT_EVALUATORS = ({"type": "KNN"},)
 class EvaluationHook(Hook):
     """Evaluates the model's ``student`` after every ``interval`` epochs and after the last.
 
-    Training is the same, bit for bit, with and without this hook. It works in the main process, the
-    others wait: keep the work within the process group's time-out (NCCL: 10 minutes by default).
+    Training is the same, bit for bit, with and without this hook. All processes extract features, kept in
+    the work dir meanwhile; the first one evaluates them, and the others wait for it as long as it takes.
     Scalars are named ``task/metric`` (``knn/1nn``), in percent, over training iterations.
 
     Args:
@@ -65,23 +67,25 @@ class EvaluationHook(Hook):
         self.evaluators = [build_evaluator(config) for config in evaluators]
 
     def before_train(self, runner: Runner) -> None:
-        if rank() == 0:  # a wrong folder is to end the run now, not after the first epoch
-            student_of(runner)
-            self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
-            check_same_classes(self.train, self.val)
+        student_of(runner)
+        # a wrong folder is to end the run now, not after the first epoch
+        self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
+        check_same_classes(self.train, self.val)
 
     def after_train_epoch(self, runner: Runner) -> None:
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
-        if rank() == 0:
-            with untouched_random_state():
-                self.evaluate(runner)
-        barrier()
+        keep = Path(runner.work_dir) / f"features_of_epoch_{runner.epoch + 1}"
+        with untouched_random_state(), together(student_of(runner), keep) as student:
+            if rank() == 0:
+                self.evaluate(runner, student, keep)
+            else:
+                extract_both(student, self.train, self.val, self.extraction, keep=keep)
 
-    def evaluate(self, runner: Runner) -> None:
+    def evaluate(self, runner: Runner, student: Backbone, keep: Path) -> None:
         say = runner.logger.info
         results = list(
-            evaluate(student_of(runner), self.train, self.val, self.evaluators, self.extraction, say)
+            evaluate(student, self.train, self.val, self.evaluators, self.extraction, say, keep=keep)
         )
         for line in format_table(results):
             say(f"epoch {runner.epoch + 1}: {line}")

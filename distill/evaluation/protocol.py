@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Protocol
 
 from distill.backbones import Backbone
@@ -44,25 +46,19 @@ def evaluate(
     evaluators: Iterable[Evaluator],
     extraction: Extraction,
     say: Callable[[str], None] = print,
+    keep: str | os.PathLike | None = None,
 ) -> Iterator[Result]:
     """Extracts the features of both folders once, then yields each evaluator's result as it comes.
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
+        keep: folder for the features: see ``extract_both``.
 
     Raises:
         UserError: the folders' classes differ, or what ``extract`` and the evaluators raise.
     """
     check_same_classes(train, val)
-    features = []
-    for folder in (train, val):
-        start = time.perf_counter()
-        found = extract(backbone, folder, extraction)
-        seconds = time.perf_counter() - start
-        say(f"{folder.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
-        for path in found.unreadable:
-            say(f"skipped, could not be read: {path}")
-        features.append(found)
+    features = extract_both(backbone, train, val, extraction, say, keep)
     shared = asdict(extraction) | {"resize": extraction.shorter_side}
     for part, folder, found in zip(("train", "val"), (train, val), features, strict=True):
         shared[part] = {
@@ -73,6 +69,31 @@ def evaluate(
         metrics = evaluator.run(*features)
         settings = shared | {evaluator.task: asdict(evaluator)}
         yield Result(evaluator.task, metrics, settings, time.perf_counter() - start)
+
+
+def extract_both(
+    backbone: Backbone,
+    train: LabelledFolder,
+    val: LabelledFolder,
+    extraction: Extraction,
+    say: Callable[[str], None] = lambda line: None,
+    keep: str | os.PathLike | None = None,
+) -> tuple[Features, Features]:
+    """Features of the training and the validation images; says how many and which could not be read.
+
+    Args:
+        keep: they are kept in its folders ``train`` and ``val``: see ``extract``.
+    """
+    features = []
+    for part, folder in (("train", train), ("val", val)):
+        start = time.perf_counter()
+        found = extract(backbone, folder, extraction, None if keep is None else Path(keep) / part)
+        seconds = time.perf_counter() - start
+        say(f"{folder.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
+        for path in found.unreadable:
+            say(f"skipped, could not be read: {path}")
+        features.append(found)
+    return tuple(features)
 
 
 def format_table(results: Iterable[Result]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
+from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -32,7 +33,8 @@ class Pictures(Dataset):
 
     def __init__(self, root: str | os.PathLike, files: Sequence[str], view: dict):
         self.root, self.files = os.fspath(root), files
-        self.transform = TRANSFORMS.build(view)
+        with DefaultScope.overwrite_default_scope("distill"):  # whatever framework's run this is within
+            self.transform = TRANSFORMS.build(view)
 
     def __len__(self) -> int:
         return len(self.files)
