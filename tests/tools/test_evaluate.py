@@ -173,31 +173,24 @@ def test_full_disk_is_one_line(evaluate, data, checkpoint):
 
 
 def test_kept_features_are_taken_up_and_give_the_same_numbers(evaluate, data, checkpoint, tmp_path):
-    kept = tmp_path / "features"
+    kept, options = tmp_path / "features", ("--data", data, "--features", tmp_path / "features", *QUICK)
     for number in (1, 2):
-        evaluate(
-            checkpoint, "--data", data, "--features", kept, "--results", tmp_path / f"{number}.jsonl", *QUICK
-        )
+        evaluate(checkpoint, *options, "--results", tmp_path / f"{number}.jsonl")
     first, second = (results.read(tmp_path / f"{number}.jsonl") for number in (1, 2))
     assert [row["metrics"] for row in first] == [row["metrics"] for row in second]
     assert np.load(kept / "train" / "embeddings.npy").shape[0] == 10
     assert np.load(kept / "val" / "embeddings.npy").shape[0] == 6
-    error = evaluate("--random", "--arch", "test_resnet", "--data", data, "--features", kept, *QUICK, code=2)
+    other = ("--random", "--arch", "test_resnet", "--seed", 1, "--image-size", 32)
+    error = evaluate(*other, *options, code=2)
     assert "train: this cache was made from something else (teacher.weights_sha256" in error
 
 
 def test_torchrun_shares_the_extraction_and_one_process_evaluates(evaluate, data, checkpoint, tmp_path):
     file, options = tmp_path / "results.jsonl", ("--data", str(data), *QUICK)
     command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        "2",
-        str(TOOL),
-    ]
-    command += [str(checkpoint), "--results", str(file), "--features", str(tmp_path / "features"), *options]
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(TOOL),
+        str(checkpoint), "--results", str(file), "--features", str(tmp_path / "features"), *options,
+    ]  # fmt: skip
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=True)
     evaluate(checkpoint, "--results", tmp_path / "alone.jsonl", *options)
