@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from types import ModuleType
 
@@ -11,7 +12,8 @@ from torch import Tensor
 
 from distill.errors import UserError
 
-ROWS_AT_ONCE = 2**14
+DISTANCES_AT_ONCE = 2**20  # 4 MB: larger blocks leave the processor's cache
+DRAWS_AT_ONCE = 512
 
 
 def faiss_for(backend: str, other: str) -> ModuleType | None:
@@ -49,8 +51,7 @@ def kmeans(
     Args:
         iterations: at most.
         start: ``spread`` (k-means++) or ``random`` rows, FAISS's habit, which often leave even well
-            separated clusters merged. But k-means++ passes over all rows once a centroid: for 16,000
-            centroids of ImageNet's features that is 16,000 times 10 GB, and there random rows must do.
+            separated clusters merged. The former costs about as much as four of the ``iterations``.
         backend: ``faiss``, ``sklearn`` or ``auto``: FAISS where installed. Both give the same centroids
             up to rounding, except where a cluster runs empty.
 
@@ -68,23 +69,79 @@ def kmeans(
 
 
 def spread_centroids(x: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """k-means++: each next centroid is a row drawn with weight of its squared distance to the nearest.
+    """The best k of 2k rows that k-means++ draws: (k, D).
+
+    Each drawn row stands for all rows of ``x`` (N, D) that are nearest to it, and among the drawn ones
+    k-means++ goes on as its authors advise (section 7): of a few draws, the one that lowers the sum of
+    squared distances most. Drawing more and clustering the draws is the idea of k-means|| (Bahmani et
+    al., VLDB 2012).
+    """
+    drawn, nearest = drawn_rows(x, min(2 * k, len(x)), generator)
+    between = torch.cdist(drawn, drawn).square_()
+    size = torch.bincount(nearest, minlength=len(drawn)).float()
+    chosen = [_draw(size, 1, generator).item()]
+    distance = between[chosen[0]]
+    while len(chosen) < k:
+        some = _draw(size * distance, 2 + int(math.log(k)), generator)
+        distances = torch.minimum(distance, between[some])
+        best = (distances @ size).argmin()
+        chosen.append(some[best].item())
+        distance = distances[best]
+    return drawn[chosen]
+
+
+def drawn_rows(x: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """k-means++ (Arthur and Vassilvitskii, SODA 2007): each next row is drawn with weight of its squared
+    distance to the nearest of those before it.
+
+    Many rows are drawn at a time, by the distances as they were before the first of them. One that has
+    come nearer since, to a row drawn with it, counts with probability (distance now) / (distance then).
+    Those that count are distributed as if each had been drawn by the distances of its moment, and all of
+    ``x`` is read once for some hundred rows, not once for each.
 
     Args:
         x: (N, D).
 
     Returns:
-        Centroids (k, D), rows of ``x``.
+        ``count`` rows of ``x``, (count, D), and which of them is nearest to each row of ``x``, (N,).
     """
-    row = torch.randint(len(x), (1,), generator=generator)
-    centroids, distance = [x[row]], None
-    while len(centroids) < k:
-        latest = (x - centroids[-1]).square_().sum(1).double()
-        distance = latest if distance is None else torch.minimum(distance, latest)
-        total = distance.cumsum(0)
-        point = torch.rand(1, dtype=torch.float64, generator=generator) * total[-1]
-        centroids.append(x[torch.searchsorted(total, point).clamp_(max=len(x) - 1)])
-    return torch.cat(centroids)
+    rows, latest = x[:0], x[torch.randint(len(x), (1,), generator=generator)]
+    distance, nearest = torch.full((len(x),), torch.inf), torch.zeros(len(x), dtype=torch.long)
+    while True:
+        found, number = squared_distance(x, latest)
+        nearest = torch.where(found < distance, len(rows) + number, nearest)
+        distance = torch.minimum(distance, found)
+        rows = torch.cat([rows, latest])
+        if len(rows) == count:
+            return rows, nearest
+        drawn = _draw(distance, DRAWS_AT_ONCE, generator)
+        chances = torch.rand(DRAWS_AT_ONCE, generator=generator)
+        latest = x[drawn][_that_count(x[drawn], distance[drawn], chances)][: count - len(rows)]
+
+
+def _draw(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """``count`` row numbers, each with probability proportional to ``weights`` (N,)."""
+    total = weights.double().cumsum(0)
+    points = torch.rand(count, dtype=torch.float64, generator=generator) * total[-1]
+    return torch.searchsorted(total, points).clamp_(max=len(weights) - 1)
+
+
+def _that_count(rows: Tensor, distance: Tensor, chances: Tensor) -> Tensor:
+    """Which of the rows (B, D) drawn at a time count, in order: (B,) bool.
+
+    Args:
+        distance: of each to the nearest row drawn before all of them, squared, (B,).
+        chances: uniform in [0, 1), (B,).
+    """
+    between = torch.cdist(rows, rows).square_()
+    now = distance.clone()
+    counts = torch.zeros(len(rows), dtype=torch.bool)
+    for number, limit in enumerate(chances * distance):
+        # the first counts always, also where all distances are 0: fewer different rows than are wanted
+        if number == 0 or limit < now[number]:
+            counts[number] = True
+            now = torch.minimum(now, between[number])
+    return counts
 
 
 def random_centroids(x: Tensor, k: int, generator: torch.Generator) -> Tensor:
@@ -114,5 +171,13 @@ def _lloyd_sklearn(x: Tensor, start: Tensor, iterations: int) -> tuple[float, np
 
 def assign(x: Tensor, centroids: Tensor) -> Tensor:
     """Number of the nearest centroid (k, D) to each row of ``x`` (N, D): (N,)."""
-    half = centroids.square().sum(1) / 2  # |x - c|^2 / 2 without its constant |x|^2 / 2
-    return torch.cat([(half - part @ centroids.T).argmin(1) for part in x.split(ROWS_AT_ONCE)])
+    return squared_distance(x, centroids)[1]
+
+
+def squared_distance(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each row of ``x`` (N, D) to the nearest centroid (k, D), and whose it is: (N,) each."""
+    half = centroids.square().sum(1) / 2  # |x - c|^2 = |x|^2 + 2 (|c|^2 / 2 - xc)
+    parts = x.split(max(1, DISTANCES_AT_ONCE // len(centroids)))
+    found = [torch.addmm(half, part, centroids.T, alpha=-1).min(1) for part in parts]
+    least, number = (torch.cat(of_parts) for of_parts in zip(*found, strict=True))
+    return least.mul_(2).add_(torch.linalg.vector_norm(x, dim=1).square_()).clamp_(min=0), number

@@ -38,7 +38,7 @@ def cluster_labels(teacher: CachedTeacher, clusters: int, iterations: int, seed:
         print_log(f"clustering {len(teacher.rows)} embeddings into {clusters}, once: {file}")
         x = torch.from_numpy(np.array(teacher.rows, dtype=np.float32))
         x = F.normalize(x, dim=1, out=x)
-        # as CompRess's kmeans.py: random rows, one run; k-means++ would read all embeddings once a cluster
+        # as CompRess's kmeans.py: random rows, one run
         labels = assign(x, kmeans(x, clusters, iterations, restarts=1, seed=seed, start="random"))
         with atomic_path(file) as part, open(part, "wb") as stream:
             np.savez(stream, labels=labels.numpy(), made_from=made_from)

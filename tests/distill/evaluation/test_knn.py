@@ -1,9 +1,15 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from distill.errors import UserError
-from distill.evaluation import KNN, Features
+from distill.evaluation import KNN, Features, neighbours
 from distill.evaluation.knn import subset, vote
 from distill.evaluation.neighbours import nearest
 
@@ -37,15 +43,46 @@ def test_separable_classes_are_all_right_and_meaningless_ones_at_chance(separabl
         assert value == pytest.approx(100 / 7, abs=6)
 
 
-def test_faiss_and_torch_give_the_same_answer(monkeypatch):
-    pytest.importorskip("faiss", reason="FAISS is not installed: pip install faiss-cpu")
+@pytest.mark.parametrize("backend", ["faiss", "torch"])
+def test_in_parts_equals_a_search_of_all_at_once(monkeypatch, backend):
+    if backend == "faiss":
+        pytest.importorskip("faiss", reason="FAISS is not installed: pip install faiss-cpu")
     generator = torch.Generator().manual_seed(1)
     queries, x = torch.randn(70, 24, generator=generator), torch.randn(500, 24, generator=generator)
-    similarity, rows = nearest(queries, x, 20, "faiss")
-    monkeypatch.setattr("distill.evaluation.neighbours.SCORES_AT_ONCE", 500 * 9)  # several chunks
-    other_similarity, other_rows = nearest(queries, x, 20, "torch")
-    assert torch.equal(rows, other_rows)
-    torch.testing.assert_close(similarity, other_similarity)
+    expected = (F.normalize(queries) @ F.normalize(x).T).topk(20)
+    monkeypatch.setattr(neighbours, "ROWS_AT_ONCE", 16)  # less than k: each part gives all its rows
+    monkeypatch.setattr(neighbours, "SCORES_AT_ONCE", 16 * 9)
+    similarity, rows = nearest(queries, x, 20, backend)
+    assert torch.equal(rows, expected.indices)
+    torch.testing.assert_close(similarity, expected.values)
+
+
+PEAK = """
+import sys, torch
+from distill.evaluation.neighbours import nearest
+warm = torch.randn(20_000, 512)
+nearest(warm[:50], warm, 5, sys.argv[1])  # loads the libraries
+del warm
+queries, database = torch.randn(500, 512), torch.randn(100_000, 512)  # 200 MB
+def peak():
+    with open("/proc/self/status") as status:
+        return next(1024 * int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+before = peak()
+nearest(queries, database, 5, sys.argv[1])
+print((peak() - before) / ((queries.numel() + database.numel()) * 4))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the peak from Linux's /proc")
+@pytest.mark.parametrize("backend", ["faiss", "torch"])
+def test_memory_is_within_twice_the_features(backend):
+    """What the search adds is less than the features themselves."""
+    if backend == "faiss":
+        pytest.importorskip("faiss", reason="FAISS is not installed: pip install faiss-cpu")
+    program = [sys.executable, "-c", PEAK, backend]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    done = subprocess.run(program, capture_output=True, text=True, env=environment, check=True)
+    assert float(done.stdout) < 1
 
 
 def test_works_without_faiss(monkeypatch, separable):
