@@ -1,5 +1,7 @@
 """Collectives that are the identity when there is one process."""
 
+import os
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -13,6 +15,20 @@ def world_size() -> int:
 def rank() -> int:
     """This process's number, 0 without ``torch.distributed``."""
     return dist.get_rank() if world_size() > 1 else 0
+
+
+def join_torchrun() -> None:
+    """Starts ``torch.distributed`` where ``torchrun`` has started this process, else does nothing.
+
+    For tools whose processes only need to know their number: nothing that is on a GPU is exchanged.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        dist.init_process_group("gloo")
+
+
+def default_device() -> str:
+    """This process's GPU where there is one, else the CPU."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
 
 
 @torch.no_grad()

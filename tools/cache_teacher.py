@@ -2,8 +2,10 @@
 """Writes a teacher's embeddings of every image once, for distillation without running the teacher.
 
   python tools/cache_teacher.py --data DIR --teacher NAME_OR_FILE --out CACHE_DIR
+  torchrun --nproc-per-node 8 tools/cache_teacher.py ...    8 GPUs share the images
 
-An interrupted run goes on where it stopped. Use the cache with tools/distill.py --teacher-cache CACHE_DIR.
+An interrupted run goes on where it stopped, with any number of processes. Use the cache with
+tools/distill.py --teacher-cache CACHE_DIR.
 """
 
 import argparse
@@ -40,16 +42,17 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> None:
     args = parser().parse_args()
-    import torch
-
     from distill.backbones import check_image_size
+    from distill.distributed import default_device, join_torchrun, rank
     from distill.targets import Teacher
     from distill.targets.cached import write_cache
 
+    join_torchrun()
+    say = print if rank() == 0 else lambda *_, **__: None
     teacher = Teacher(args.teacher, args.arch, args.output)
-    print("\n".join(teacher.describe()))
+    say("\n".join(teacher.describe()))
     check_image_size(teacher.backbone, args.image_size, args.image_size)  # before the cache is laid out
-    teacher.to("cuda" if torch.cuda.is_available() else "cpu")
+    teacher.to(default_device())
     view = {"type": "CentreCrop", "size": args.image_size}
     if args.resize:
         view["resize"] = args.resize
@@ -59,12 +62,12 @@ def main() -> None:
         nonlocal shown
         if done == total or time.time() - shown > 10:
             shown = time.time()
-            print(f"  {done} of {total} images, {time.time() - started:.0f} s", flush=True)
+            say(f"  {done} of {total} images, {time.time() - started:.0f} s", flush=True)
 
     written = write_cache(
         args.out, teacher, args.data, view, args.dtype, args.batch_size, args.workers, progress
     )
-    print(
+    say(
         f"{written} rows written, cache complete: {args.out}"
         if written
         else f"nothing to do: {args.out} is complete"

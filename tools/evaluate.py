@@ -4,6 +4,7 @@
   python tools/evaluate.py work_dirs/RUN/last.pth --data ROOT       ROOT/train, ROOT/val: folders of classes
   python tools/evaluate.py --random --arch resnet18 --data ROOT     the same network before any training
   python tools/evaluate.py resnet50 --data ROOT                     timm's weights by name
+  torchrun --nproc-per-node 8 tools/evaluate.py ... --features DIR  8 GPUs share the images
 
 One row a protocol is appended to results.jsonl.
 """
@@ -55,6 +56,11 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--batch-size", type=int, default=256)
     data.add_argument("--workers", type=int, default=2, help="data loading processes (default 2)")
     data.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)")
+    data.add_argument(
+        "--features",
+        metavar="DIR",
+        help="keep the features there, and take up those that are there already",
+    )
     what = parser.add_argument_group("protocols")
     what.add_argument(
         "--protocols", default=unasked, metavar="A,B", help=f"of those below (default {unasked})"
@@ -167,9 +173,8 @@ def default_label(args: argparse.Namespace, weights: "Weights") -> str:
 
 def load(weights: "Weights", device: str | None) -> "Backbone":
     """The network on its device; prints what was loaded."""
-    import torch
-
     from distill.backbones import Backbone
+    from distill.distributed import default_device
 
     backbone = Backbone.from_weights(weights)
     print(*backbone.report.lines(), sep="\n")
@@ -178,7 +183,7 @@ def load(weights: "Weights", device: str | None) -> "Backbone":
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (weights.mean, weights.std))
     print(f"  pixels in [0, 1] normalised by mean {mean} and std {std}")
     try:
-        return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return backbone.to(device or default_device())
     except (RuntimeError, AssertionError) as error:
         raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from error
 
@@ -200,7 +205,8 @@ def main() -> None:
     from distill import results
     from distill.backbones import check_image_size
     from distill.checkpoints import init_of
-    from distill.evaluation import Extraction, evaluate, format_table
+    from distill.distributed import join_torchrun, rank, world_size
+    from distill.evaluation import Extraction, evaluate, extract_both, format_table
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
@@ -208,10 +214,16 @@ def main() -> None:
     init = args.init_label or init_of(weights)
     file = results_file(args)
     work_dir = args.work_dir or file.parent / "evaluation"
+    join_torchrun()
+    if world_size() > 1 and args.features is None:
+        raise UserError("several processes: say --features DIR, a folder that all of them see")
     backbone = load(weights, args.device)
     check_image_size(backbone, size, size)
+    if rank() > 0:
+        extract_both(backbone, train, val, extraction, keep=args.features)
+        return
     measured = []
-    for result in evaluate(backbone, train, val, chosen, extraction, work_dir=work_dir):
+    for result in evaluate(backbone, train, val, chosen, extraction, work_dir=work_dir, keep=args.features):
         # at once: what is measured stays, whatever becomes of the next
         results.append(file, result.row(label, init, weights, args.seed))
         measured.append(result)

@@ -196,8 +196,10 @@ class CentreCrop(_Views):
 
     Args:
         resize: shorter side before the crop; ``size`` itself for images that are that small already.
+        interpolation: ``bilinear`` or ``bicubic``.
     """
 
-    def __init__(self, size: int = 224, resize: int | None = None):
-        shorter = resize or round(size * 256 / 224)
-        super().__init__((size, [v2.Resize(shorter, antialias=True), v2.CenterCrop(size)]))
+    def __init__(self, size: int = 224, resize: int | None = None, interpolation: str = "bilinear"):
+        shorter, how = resize or round(size * 256 / 224), v2.InterpolationMode(interpolation)
+        resized = v2.Resize(shorter, interpolation=how, antialias=True)
+        super().__init__((size, [resized, v2.CenterCrop(size)]))

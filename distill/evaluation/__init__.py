@@ -14,16 +14,18 @@ from distill.evaluation.protocol import (
     build,
     evaluate,
     evaluators_by_name,
+    extract_both,
     format_table,
 )
+from distill.evaluation.together import together
 from distill.evaluation.view_agreement import ViewAgreement, view_agreement
 from distill.registry import EVALUATORS
 from distill.results.protocol import declared
 
 __all__ = [
     "Evaluator", "Extraction", "Features", "Images", "LabelledFolder", "Result", "ViewAgreement", "build",
-    "check_same_classes", "evaluate", "evaluation_mode", "evaluators_by_name", "extract", "format_table",
-    "list_labelled", "view_agreement",
+    "check_same_classes", "evaluate", "evaluation_mode", "evaluators_by_name", "extract", "extract_both",
+    "format_table", "list_labelled", "together", "view_agreement",
 ]  # fmt: skip
 
 for _name in declared():  # imported to be registered

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as TF
 from tqdm import tqdm
 
 from distill.backbones import Backbone
-from distill.data.images import UnreadableImage, read_image, too_many_unreadable
+from distill.backbones.weights import state_sha256
 from distill.data.labelled import LabelledFolder
 from distill.errors import UserError
+from distill.features import Pictures, Store, describe
+from distill.features import extract as make
+from distill.results.manifest import fingerprint_files
 
 INTERPOLATIONS = ("bilinear", "bicubic")
 
@@ -62,34 +63,13 @@ class Extraction:
     def shorter_side(self) -> int:
         return self.resize if self.resize is not None else round(self.image_size * 256 / 224)
 
-    def prepare(self, image: Image.Image) -> Tensor:
-        """An RGB image -> (3, image_size, image_size) uint8."""
-        image = TF.resize(image, self.shorter_side, InterpolationMode(self.interpolation))
-        return TF.pil_to_tensor(TF.center_crop(image, self.image_size))
-
-
-class _Decoded(Dataset):
-    """Item i is (i, prepared image), or (i, None) where the file cannot be read."""
-
-    def __init__(self, folder: LabelledFolder, extraction: Extraction):
-        self.folder, self.extraction = folder, extraction
-
-    def __len__(self) -> int:
-        return len(self.folder)
-
-    def __getitem__(self, index: int) -> tuple[int, Tensor | None]:
-        try:
-            image = read_image(self.folder.root / self.folder.files[index])
-        except UnreadableImage:
-            return index, None
-        return index, self.extraction.prepare(image)
-
-
-def _collate(items: list[tuple[int, Tensor | None]]) -> tuple[list[int], Tensor | None, list[int]]:
-    """Items -> numbers of the images, (B, 3, H, W) or None when there are none, numbers without image."""
-    kept = [index for index, image in items if image is not None]
-    images = torch.stack([image for _, image in items if image is not None]) if kept else None
-    return kept, images, [index for index, image in items if image is None]
+    @property
+    def view(self) -> dict:
+        """The same as the config of a transform, with what is not the default."""
+        view = {"type": "CentreCrop", "size": self.image_size}
+        if self.resize is not None:
+            view["resize"] = self.resize
+        return view if self.interpolation == "bilinear" else view | {"interpolation": self.interpolation}
 
 
 @contextmanager
@@ -104,49 +84,52 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def extract(backbone: Backbone, folder: LabelledFolder, extraction: Extraction) -> Features:
+def _network(backbone: Backbone) -> dict:
+    """What identifies the features: see ``Teacher.fingerprint``."""
+    return {
+        "arch": backbone.arch,
+        "weights_sha256": state_sha256(backbone.net.state_dict()),
+        "output": "backbone",
+        "width": backbone.width,
+        "mean": [round(v, 6) for v in backbone.mean.flatten().tolist()],
+        "std": [round(v, 6) for v in backbone.std.flatten().tolist()],
+    }
+
+
+def extract(
+    backbone: Backbone,
+    folder: LabelledFolder,
+    extraction: Extraction,
+    keep: str | os.PathLike | None = None,
+) -> Features:
     """Features of a folder's images, in its order, computed where the backbone's parameters are.
 
     Neither the network (parameters, buffers, mode) nor any global random state changes. Corrupt images
-    are skipped and named in the result.
+    are skipped and named in the result. ``x`` is memory-mapped, unless an image was skipped.
+
+    Args:
+        keep: folder for the features, in the files of ``distill.features``. Features of the same network,
+            images and preprocessing that it holds are taken, or gone on with; all processes that are given
+            the same folder share the work. None: a temporary folder.
 
     Raises:
         UserError: more than 1 % of the images are corrupt, the network does not take the image size,
-            or its features are not finite.
+            its features are not finite, or ``keep`` holds features of something else.
     """
-    device = next(backbone.parameters()).device
-    loader = DataLoader(
-        _Decoded(folder, extraction),
-        batch_size=extraction.batch_size,
-        num_workers=extraction.workers,
-        collate_fn=_collate,
-        pin_memory=device.type == "cuda",
-        generator=torch.Generator(),  # else the loader draws its seed from the global random state
-    )
-    x = torch.empty(len(folder), backbone.width)
-    kept: list[int] = []
-    unreadable: list[str] = []
-    # no_grad, not inference_mode: what a network caches here must still serve in training
-    with evaluation_mode(backbone), torch.no_grad():
-        for indices, images, bad in tqdm(loader, desc=str(folder.root), disable=None, leave=False):
-            unreadable += [str(folder.root / folder.files[index]) for index in bad]
-            if error := too_many_unreadable(unreadable, len(folder)):
-                raise error
-            if images is not None:
-                x[len(kept) : len(kept) + len(indices)] = _forward(backbone, images.to(device)).cpu()
-                kept += indices
-    x = x[: len(kept)]
-    if not (finite := x.isfinite().all(dim=1)).all():
-        bad = f"{int((~finite).sum())} of the {len(x)} images of {folder.root}"
-        raise UserError(f"{backbone.arch}: NaN or infinite features for {bad}")
-    y = torch.from_numpy(folder.labels)[kept]
-    return Features(x, y, folder.classes, tuple(unreadable))
-
-
-def _forward(backbone: Backbone, images: Tensor) -> Tensor:
-    try:
-        return backbone(images).float()
-    except (RuntimeError, AssertionError) as error:
-        batch = f"{len(images)} images of {images.shape[-1]} px"
-        reason = str(error).strip().split("\n")[0]
-        raise UserError(f"{backbone.arch} fails on a batch of {batch}: {reason}") from error
+    with tempfile.TemporaryDirectory() if keep is None else nullcontext(keep) as place:
+        fingerprint = fingerprint_files(folder.root, folder.files)
+        made_from = describe(_network(backbone), len(folder), fingerprint, extraction.view, "float32")
+        store = Store(place, made_from, backbone.width)
+        pictures = Pictures(folder.root, folder.files, extraction.view)
+        with (
+            evaluation_mode(backbone),
+            tqdm(total=len(folder), desc=str(folder.root), disable=None, leave=False) as bar,
+        ):
+            progress = lambda done, _: bar.update(done - bar.n)  # noqa: E731
+            make(store, backbone, pictures, extraction.batch_size, extraction.workers, progress)
+        x, y = torch.from_numpy(store.rows()), torch.from_numpy(folder.labels)
+    unreadable = tuple(sorted(store.unreadable))
+    if unreadable:
+        kept = torch.tensor([pictures.path(row) not in store.unreadable for row in range(len(folder))])
+        x, y = x[kept], y[kept]
+    return Features(x, y, folder.classes, unreadable)

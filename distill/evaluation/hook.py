@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
-from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -14,8 +14,9 @@ from distill.distributed import rank
 from distill.engine.hooks import method_of
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction
-from distill.evaluation.protocol import Evaluator, evaluate, format_table
+from distill.evaluation.protocol import Evaluator, evaluate, extract_both, format_table
 from distill.evaluation.random_state import untouched_random_state
+from distill.evaluation.together import together
 from distill.registry import EVALUATORS, HOOKS
 
 DEFAULT_EVALUATORS = ({"type": "KNN"},)
@@ -25,8 +26,8 @@ DEFAULT_EVALUATORS = ({"type": "KNN"},)
 class EvaluationHook(Hook):
     """Evaluates the model's ``student`` after every ``interval`` epochs and after the last.
 
-    Training is the same, bit for bit, with and without this hook. It works in the main process, the
-    others wait: keep the work within the process group's time-out (NCCL: 10 minutes by default).
+    Training is the same, bit for bit, with and without this hook. All processes extract features, kept in
+    the work dir meanwhile; the first one evaluates them, and the others wait for it as long as it takes.
     Scalars are named ``task/metric`` (``knn/1nn``), in percent, over training iterations.
 
     Args:
@@ -57,23 +58,25 @@ class EvaluationHook(Hook):
         self.evaluators = [build_evaluator(config) for config in evaluators]
 
     def before_train(self, runner: Runner) -> None:
-        if rank() == 0:  # a wrong folder is to end the run now, not after the first epoch
-            student_of(runner)
-            self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
-            check_same_classes(self.train, self.val)
+        student_of(runner)
+        # a wrong folder is to end the run now, not after the first epoch
+        self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
+        check_same_classes(self.train, self.val)
 
     def after_train_epoch(self, runner: Runner) -> None:
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             return
-        if rank() == 0:
-            with untouched_random_state():
-                self.evaluate(runner)
-        barrier()
+        keep = Path(runner.work_dir) / f"features_of_epoch_{runner.epoch + 1}"
+        with untouched_random_state(), together(student_of(runner), keep) as student:
+            if rank() == 0:
+                self.evaluate(runner, student, keep)
+            else:
+                extract_both(student, self.train, self.val, self.extraction, keep=keep)
 
-    def evaluate(self, runner: Runner) -> None:
+    def evaluate(self, runner: Runner, student: Backbone, keep: Path) -> None:
         say = runner.logger.info
         results = list(
-            evaluate(student_of(runner), self.train, self.val, self.evaluators, self.extraction, say)
+            evaluate(student, self.train, self.val, self.evaluators, self.extraction, say, keep=keep)
         )
         for line in format_table(results):
             say(f"epoch {runner.epoch + 1}: {line}")

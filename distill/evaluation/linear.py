@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from distill.distributed import default_device
 from distill.errors import UserError
 from distill.evaluation.features import Features
-from distill.evaluation.neighbours import default_device
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
 

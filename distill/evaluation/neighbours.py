@@ -10,16 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from distill.distributed import default_device
 from distill.modules.kmeans import faiss_for
 
 ROWS_AT_ONCE = 2**14  # of queries and of the database that are normalised, and compared, at a time
 SCORES_AT_ONCE = 2**24  # similarities that the torch search holds: 64 MB
 
 Search = Callable[[Tensor, int], tuple[Tensor, Tensor]]  # queries (Q, D), k -> products, rows (Q, k)
-
-
-def default_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def nearest(queries: Tensor, database: Tensor, k: int, backend: str = "auto") -> tuple[Tensor, Tensor]:

@@ -98,12 +98,14 @@ def evaluate(
     extraction: Extraction,
     say: Callable[[str], None] = print,
     work_dir: str | os.PathLike | None = None,
+    keep: str | os.PathLike | None = None,
 ) -> Iterator[Result]:
     """Yields each evaluator's result as it comes; features of both folders are extracted once at most.
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
         work_dir: folder for the runs of protocols that train on images.
+        keep: folder for the features: see ``extract_both``.
 
     Raises:
         UserError: the folders' classes differ, a protocol on images without ``work_dir`` or in several
@@ -125,7 +127,7 @@ def evaluate(
         protocol, own = evaluator.protocol, {evaluator.protocol.name: asdict(evaluator)}
         if protocol.kind == "features":
             if features is None:
-                features = extract_both(backbone, train, val, extraction, say)
+                features = extract_both(backbone, train, val, extraction, say, keep)
             start = time.perf_counter()
             metrics, settings = evaluator.run(*features), shared | own | _used(train, val, features)
         else:
@@ -135,26 +137,6 @@ def evaluate(
             with untouched_random_state():
                 metrics, settings = evaluator.run(images), shared | own
         yield Result(protocol, metrics, settings, time.perf_counter() - start)
-
-
-def extract_both(
-    backbone: Backbone,
-    train: LabelledFolder,
-    val: LabelledFolder,
-    extraction: Extraction,
-    say: Callable[[str], None],
-) -> tuple[Features, Features]:
-    """Features of the training and the validation images; says how many and which could not be read."""
-    features = []
-    for folder in (train, val):
-        start = time.perf_counter()
-        found = extract(backbone, folder, extraction)
-        seconds = time.perf_counter() - start
-        say(f"{folder.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
-        for path in found.unreadable:
-            say(f"skipped, could not be read: {path}")
-        features.append(found)
-    return tuple(features)
 
 
 def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, Features]) -> dict:
@@ -171,6 +153,31 @@ def _digest(backbone: Backbone, train: LabelledFolder, val: LabelledFolder, sett
     files = [fingerprint_files(folder.root, folder.files) for folder in (train, val)]
     parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *files, kept]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def extract_both(
+    backbone: Backbone,
+    train: LabelledFolder,
+    val: LabelledFolder,
+    extraction: Extraction,
+    say: Callable[[str], None] = lambda line: None,
+    keep: str | os.PathLike | None = None,
+) -> tuple[Features, Features]:
+    """Features of the training and the validation images; says how many and which could not be read.
+
+    Args:
+        keep: they are kept in its folders ``train`` and ``val``: see ``extract``.
+    """
+    features = []
+    for part, folder in (("train", train), ("val", val)):
+        start = time.perf_counter()
+        found = extract(backbone, folder, extraction, None if keep is None else Path(keep) / part)
+        seconds = time.perf_counter() - start
+        say(f"{folder.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
+        for path in found.unreadable:
+            say(f"skipped, could not be read: {path}")
+        features.append(found)
+    return tuple(features)
 
 
 def format_table(results: Iterable[Result]) -> list[str]:

@@ -1,50 +1,19 @@
-"""Teacher embeddings computed once and looked up by sample number.
+"""Teacher embeddings computed once (``distill.features`` has the files) and looked up by sample number."""
 
-A cache is a folder of two files: ``embeddings.npy``, memory-mapped, (N, D) in float16 or float32, a row
-an image in the data set's order; and ``cache.json``, what it was made from and how many rows are done.
-"""
-
-import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
-from distill.data.images import too_many_unreadable
-from distill.data.unlabelled import UnlabelledImages, collate_views
+from distill.data.index import list_images
+from distill.data.unlabelled import UnlabelledImages
 from distill.errors import UserError
-from distill.results.atomic import write_json
-from distill.results.manifest import differing_keys, flatten
+from distill.features import Pictures, Store, compare, describe, extract, read_record
+from distill.results.manifest import fingerprint_files
 from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
-
-DTYPES = ("float16", "float32")
-# half precision keeps a unit vector's similarities to about 1e-3: fine at T = 0.04, not at SEED's 1e-4
-
-
-class _InOrder(Dataset):
-    """Items ``start`` to the end, in order; a pass without randomness has no epochs."""
-
-    def __init__(self, images: UnlabelledImages, start: int):
-        self.images, self.start = images, start
-
-    def __len__(self) -> int:
-        return len(self.images) - self.start
-
-    def __getitem__(self, place: int) -> dict:
-        return self.images[0, self.start + place]
-
-
-def describe(teacher: Teacher, images: UnlabelledImages, augmentation: dict, dtype: str) -> dict:
-    """What a cache must have been made from to be usable: network, images, their preprocessing."""
-    return {
-        "teacher": teacher.fingerprint(),
-        "data": {"images": len(images), "fingerprint": images.fingerprint},
-        "view": augmentation,
-        "dtype": dtype,
-    }
 
 
 def write_cache(
@@ -55,9 +24,9 @@ def write_cache(
     dtype: str = "float16",
     batch_size: int = 64,
     workers: int = 2,
-    progress=lambda done, total: None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Fills the cache in ``folder``, going on where an interrupted call stopped.
+    """Fills the cache in ``folder``, by all processes together, going on where an interrupted call stopped.
 
     Args:
         view: config of the fixed preprocessing, e.g. ``dict(type="CentreCrop", size=224)``.
@@ -65,67 +34,17 @@ def write_cache(
         progress: called with (rows done, rows in all) after every batch.
 
     Returns:
-        The number of rows written by this call.
+        The number of rows that were lacking.
 
     Raises:
-        UserError: the folder holds a cache of something else, or too many images cannot be read.
+        UserError: the folder holds a cache of something else, too many images cannot be read, or an
+            embedding is NaN or infinite.
     """
-    if dtype not in DTYPES:
-        raise UserError(f"cache dtype {dtype!r}; valid: {', '.join(DTYPES)}")
-    folder = Path(folder)
-    images = UnlabelledImages(data_root, view)
-    wanted = describe(teacher, images, view, dtype)
-    record = _read_record(folder)
-    if record is not None:
-        _compare(folder, record["made_from"], wanted)
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        record = {"made_from": wanted, "done": 0, "unreadable": []}
-    path = folder / "embeddings.npy"
-    mode = "r+" if record["done"] else "w+"
-    rows = np.lib.format.open_memmap(path, mode, dtype=dtype, shape=(len(images), teacher.width))
-    first = record["done"]
-    if first == 0:
-        _reserve(path)
-    loader = DataLoader(_InOrder(images, first), batch_size, num_workers=workers, collate_fn=collate_views)
-    device = next(teacher.parameters()).device
-    for batch in loader:
-        embeddings = teacher(batch["views"][0].to(device)).float().cpu().numpy()
-        start = record["done"]
-        rows[start : start + len(embeddings)] = embeddings
-        rows.flush()  # rows first, then the count: a crash in between repeats a batch and loses nothing
-        record["done"] = start + len(embeddings)
-        record["unreadable"] = sorted({*record["unreadable"], *batch["unreadable"]})
-        error = too_many_unreadable(record["unreadable"], len(images))
-        if error:
-            raise error
-        write_json(folder / "cache.json", record)
-        progress(record["done"], len(images))
-    return record["done"] - first
-
-
-def _reserve(path: Path) -> None:
-    """Takes the disk space now: writing to a hole in a memory map on a full disk kills the process."""
-    try:
-        with open(path, "rb+") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    except OSError as error:
-        path.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from error
-
-
-def _read_record(folder: Path) -> dict | None:
-    record = folder / "cache.json"
-    return json.loads(record.read_text()) if record.is_file() else None
-
-
-def _compare(folder: Path, made_from: dict, wanted: dict) -> None:
-    differing = [key for key in differing_keys(made_from, wanted) if key in flatten(wanted)]
-    if differing:
-        raise UserError(
-            f"{folder}: this cache was made from something else ({', '.join(differing)} differ); "
-            "remove it or name another folder"
-        )
+    files = list_images(data_root)
+    fingerprint = fingerprint_files(data_root, files)
+    made_from = describe(teacher.fingerprint(), len(files), fingerprint, view, dtype)
+    store = Store(folder, made_from, teacher.width)
+    return extract(store, teacher, Pictures(data_root, files, view), batch_size, workers, progress)
 
 
 class Rows:
@@ -166,11 +85,11 @@ class CachedTeacher(nn.Module, Target):
 
     def __init__(self, folder: str, network: Teacher):
         super().__init__()
-        record = _read_record(Path(folder))
+        record = read_record(Path(folder))
         if record is None:
             raise UserError(f"no teacher cache in {folder}; make one with tools/cache_teacher.py")
         made_from = record["made_from"]
-        _compare(Path(folder), {"teacher": made_from["teacher"]}, {"teacher": network.fingerprint()})
+        compare(Path(folder), {"teacher": made_from["teacher"]}, {"teacher": network.fingerprint()})
         if record["done"] != made_from["data"]["images"]:
             raise UserError(
                 f"{folder}: cache is unfinished ({record['done']} of {made_from['data']['images']} rows); "
@@ -188,7 +107,7 @@ class CachedTeacher(nn.Module, Target):
 
     def check_data(self, images: UnlabelledImages) -> None:
         """Refuses training data other than the cache's: rows are found by number."""
-        _compare(
+        compare(
             Path(self.folder),
             {"data": self.data},
             {"data": {"images": len(images), "fingerprint": images.fingerprint}},

@@ -286,3 +286,30 @@ def test_full_disk_is_one_line(evaluate, data, checkpoint):
         checkpoint, "--data", data, "--protocols", "knn", "--results", "/dev/full", *QUICK, code=2
     )
     assert error.startswith("error: No space left on device")
+
+
+def test_kept_features_are_taken_up_and_give_the_same_numbers(evaluate, data, checkpoint, tmp_path):
+    kept, options = tmp_path / "features", ("--data", data, "--features", tmp_path / "features", *QUICK)
+    for number in (1, 2):
+        evaluate(checkpoint, *options, "--results", tmp_path / f"{number}.jsonl")
+    first, second = (results.read(tmp_path / f"{number}.jsonl") for number in (1, 2))
+    assert [row["metrics"] for row in first] == [row["metrics"] for row in second]
+    assert np.load(kept / "train" / "embeddings.npy").shape[0] == 10
+    assert np.load(kept / "val" / "embeddings.npy").shape[0] == 6
+    other = ("--random", "--arch", "test_resnet", "--seed", 1, "--image-size", 32)
+    error = evaluate(*other, *options, code=2)
+    assert "train: this cache was made from something else (teacher.weights_sha256" in error
+
+
+def test_torchrun_shares_the_extraction_and_one_process_evaluates(evaluate, data, checkpoint, tmp_path):
+    file, options = tmp_path / "results.jsonl", ("--data", str(data), *QUICK)
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(TOOL),
+        str(checkpoint), "--results", str(file), "--features", str(tmp_path / "features"), *options,
+    ]  # fmt: skip
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=True)
+    evaluate(checkpoint, "--results", tmp_path / "alone.jsonl", *options)
+    together, alone = results.read(file), results.read(tmp_path / "alone.jsonl")
+    assert [row["metrics"] for row in together] == [row["metrics"] for row in alone]
+    assert len(together) == 3

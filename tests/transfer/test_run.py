@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from transfer.benchmarks import ImageSize, get_protocol
 
 from distill import results
 from distill.demo.world import write_demo
 from distill.errors import UserError
 from transfer import run
-from transfer.benchmarks import ImageSize, get_protocol
 from transfer.jobs import launch, make
 from transfer.jobs.job import load
 

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from distill.backbones import Backbone
 from distill.errors import UserError
 from distill.evaluation import Extraction, evaluation_mode, extract, list_labelled
+from distill.registry import TRANSFORMS
 
 SMALL = dict(image_size=32, batch_size=8, workers=0)
 
@@ -34,12 +35,25 @@ def test_features_are_those_of_the_network_image_by_image(image_folder, backbone
     assert torch.equal(found.x, in_workers.x)
 
 
+def prepared(extraction, image):
+    return TRANSFORMS.build(extraction.view)(image)[0]
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_images_are_resized_by_pillow(interpolation):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
+    how = Image.Resampling[interpolation.upper()]
+    expected = np.asarray(image.resize((44, 32), how))[2:30, 8:36]  # 44.8 wide, cut off
+    found = prepared(Extraction(image_size=28, resize=32, interpolation=interpolation), image)
+    assert np.array_equal(found.permute(1, 2, 0).numpy(), expected)
+
+
 def test_default_resize_is_the_256_to_224_rule():
     assert Extraction().shorter_side == 256
     assert Extraction(image_size=64).shorter_side == 73
     image = Image.fromarray(np.arange(64 * 96 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 96, 3))
-    assert Extraction(image_size=64).prepare(image).shape == (3, 64, 64)
-    untouched = Extraction(image_size=64, resize=64).prepare(image)
+    assert prepared(Extraction(image_size=64), image).shape == (3, 64, 64)
+    untouched = prepared(Extraction(image_size=64, resize=64), image)
     assert torch.equal(untouched, torch.from_numpy(np.asarray(image)[:, 16:80].copy()).permute(2, 0, 1))
 
 
@@ -92,7 +106,7 @@ def test_features_that_are_no_numbers_are_an_error(image_folder, backbone):
     broken = Backbone("test_resnet")
     broken.load_state_dict(backbone.state_dict())
     torch.nn.init.constant_(broken.net.layer4[0].conv1.weight, float("nan"))
-    with pytest.raises(UserError, match="test_resnet: NaN or infinite features for 12 of the 12"):
+    with pytest.raises(UserError, match=r"test_resnet: NaN or .* for .*cat/0.png and 7 others of its batch"):
         extract(broken, list_labelled(image_folder("train")), Extraction(**SMALL))
 
 
@@ -127,3 +141,27 @@ def test_greyscale_palette_and_alpha_become_rgb(tmp_path, backbone):
     found = extract(backbone, list_labelled(tmp_path), Extraction(resize=32, **SMALL))
     assert len(found.x) == 4
     assert F.cosine_similarity(found.x[1:], found.x[:1]).min() > 0.99
+
+
+def test_kept_features_are_taken_and_not_made_again(image_folder, backbone, tmp_path):
+    folder = list_labelled(image_folder("train"))
+    made = extract(backbone, folder, Extraction(**SMALL), tmp_path / "features")
+    before = (tmp_path / "features" / "embeddings.npy").stat().st_mtime_ns
+    taken = extract(backbone, folder, Extraction(**SMALL), tmp_path / "features")
+    assert torch.equal(made.x, taken.x) and torch.equal(made.y, taken.y)
+    assert (tmp_path / "features" / "embeddings.npy").stat().st_mtime_ns == before
+    taken.x.zero_()  # a private copy of the pages: the file stays
+    assert torch.equal(extract(backbone, folder, Extraction(**SMALL), tmp_path / "features").x, made.x)
+
+
+def test_kept_features_of_something_else_are_refused(image_folder, backbone, tmp_path):
+    folder = list_labelled(image_folder("train"))
+    extract(backbone, folder, Extraction(**SMALL), tmp_path / "features")
+    torch.manual_seed(1)
+    with pytest.raises(UserError, match=r"teacher\.weights_sha256 differ"):
+        extract(Backbone("test_resnet"), folder, Extraction(**SMALL), tmp_path / "features")
+    with pytest.raises(UserError, match=r"view\.interpolation differ"):
+        extract(backbone, folder, Extraction(interpolation="bicubic", **SMALL), tmp_path / "features")
+    (folder.root / "cat" / "0.png").unlink()
+    with pytest.raises(UserError, match=r"data\.fingerprint, data\.images differ"):
+        extract(backbone, list_labelled(folder.root), Extraction(**SMALL), tmp_path / "features")

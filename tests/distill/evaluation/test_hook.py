@@ -1,13 +1,20 @@
 """The hook in a real mmengine run of a network that draws random numbers as it trains."""
 
 import json
+import os
 import random
+import subprocess
+import sys
+import time
 from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from PIL import Image
@@ -15,10 +22,15 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from distill.backbones import Backbone
+from distill.backbones.weights import state_sha256
 from distill.errors import UserError
+from distill.evaluation import extract, list_labelled
 from distill.evaluation.hook import EvaluationHook
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+
+ROOT = Path(__file__).resolve().parents[3]
+ON_CPUS = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 
 
 class Noisy(BaseModel):
@@ -48,11 +60,11 @@ def folders(tmp_path):
     return {part: str(tmp_path / part) for part in ("train", "val")}
 
 
-def train(work_dir, hook=None, model=None):
+def train(work_dir, hook=None, model=None, images_seed=1, launcher="none"):
     """Three epochs of two steps; returns losses, final weights and the logged scalars."""
     random.seed(0), np.random.seed(0), torch.manual_seed(0)
     model = model or Noisy()
-    images = TensorDataset(torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(1)))
+    images = TensorDataset(torch.rand(8, 3, 32, 32, generator=torch.Generator().manual_seed(images_seed)))
     runner = Runner(
         model,
         str(work_dir),
@@ -65,6 +77,8 @@ def train(work_dir, hook=None, model=None):
         experiment_name=f"{work_dir.parent.name}-{work_dir.name}",
         randomness={"seed": 0},
         log_level="ERROR",
+        launcher=launcher,
+        cfg={"model_wrapper_cfg": ON_CPUS},
     )
     runner.train()
     logged = [file.read_text().splitlines() for file in work_dir.glob("*/vis_data/scalars.json")]
@@ -144,3 +158,58 @@ def test_a_model_without_student_is_named(tmp_path, folders):
 def test_bad_settings_are_refused(folders, changes, message):
     with pytest.raises(UserError, match=message):
         hook(folders, **changes)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """An evaluator that takes longer than the process group waits; gives the features it got."""
+
+    protocol: ClassVar[Protocol] = Protocol("patient", "Patient", "features")
+
+    def run(self, train, val):
+        time.sleep(9)
+        return {"sum": train.x.double().sum().item()}
+
+
+def one_of_two(folder: str, rank: str, train_images: str, val_images: str) -> None:
+    """Trains twice, with the hook and without; on other images than the other process."""
+    rank = int(rank)
+    EVALUATORS.register_module(module=Patient)
+    dist.init_process_group(
+        "gloo", f"file://{folder}/store", rank=rank, world_size=2, timeout=timedelta(seconds=6)
+    )
+    data, found = {"train": train_images, "val": val_images}, []
+    evaluating = hook(data, evaluators=[{"type": "Patient"}], interval=3)
+    for name, hooked in (("with", evaluating), ("without", None)):
+        losses, weights, rows = train(Path(folder) / name, hooked, images_seed=rank, launcher="pytorch")
+        found.append((losses, state_sha256(weights), rows))
+        if hooked:  # what the first process's student gives alone, afterwards
+            student = Backbone("test_resnet")
+            own = {key.removeprefix("student."): value for key, value in weights.items()}
+            student.load_state_dict(own)
+            alone = extract(student, list_labelled(data["train"]), hooked.extraction).x.double().sum().item()
+    (Path(folder) / f"{rank}.json").write_text(json.dumps([found, alone]))
+
+
+def test_two_processes_share_the_extraction_and_the_second_waits_beyond_the_time_out(tmp_path, folders):
+    """Their batch-norm statistics differ: the features are those of the first one's student throughout."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, __file__, str(tmp_path)]
+    pair = [
+        subprocess.Popen(
+            [*command, rank, folders["train"], folders["val"]], env={**environment, "LOCAL_RANK": rank}
+        )
+        for rank in ("0", "1")
+    ]
+    assert [process.wait(timeout=240) for process in pair] == [0, 0]
+    (first, alone), (second, other) = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    for (losses, weights, _), (plain_losses, plain_weights, no_rows) in (first, second):
+        assert losses == plain_losses and weights == plain_weights and not no_rows
+    ((_, _, (row,)), _) = first
+    assert row == {"patient/sum": pytest.approx(alone, rel=1e-9), "step": row["step"]}
+    assert abs(other - alone) > 1e-3 * abs(alone)
+    assert not list((tmp_path / "with").glob("features_of_epoch_*"))
+
+
+if __name__ == "__main__":
+    one_of_two(*sys.argv[1:])

@@ -1,6 +1,5 @@
 """The teacher cache: right rows, refused when it does not match, continued when interrupted."""
 
-import json
 import os
 import pickle
 import shutil
@@ -18,6 +17,7 @@ from distill import pretrain
 from distill.checkpoints import read_weights
 from distill.data.unlabelled import UnlabelledImages, collate_views
 from distill.errors import UserError
+from distill.features import read_record
 from distill.targets import Teacher
 from distill.targets.cached import CachedTeacher, Rows, write_cache
 
@@ -90,12 +90,11 @@ def test_kill_9_in_the_middle_then_go_on(cache, teacher_file, image_folder, tmp_
         "--batch-size", "1", "--workers", "0",
     ]  # fmt: skip
     victim = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    record = tmp_path / "cache.json"
-    while victim.poll() is None and not (record.exists() and json.loads(record.read_text())["done"] >= 2):
+    while victim.poll() is None and ((record := read_record(tmp_path)) is None or record["done"] < 2):
         time.sleep(0.002)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    done = json.loads(record.read_text())["done"]
+    done = read_record(tmp_path)["done"]
     assert done < 24, "the run was over before it could be killed"
     with pytest.raises(UserError, match="unfinished"):
         CachedTeacher(tmp_path, Teacher(str(teacher_file)))
@@ -104,6 +103,32 @@ def test_kill_9_in_the_middle_then_go_on(cache, teacher_file, image_folder, tmp_
     np.testing.assert_allclose(
         np.load(tmp_path / "embeddings.npy"), np.load(cache / "embeddings.npy"), rtol=1e-4, atol=1e-5
     )
+
+
+def test_torchrun_shares_the_work_and_makes_the_same_bits(cache, teacher_file, image_folder, tmp_path):
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        str(ROOT / "tools" / "cache_teacher.py"), "--data", str(image_folder), "--teacher",
+        str(teacher_file), "--out", str(tmp_path), "--image-size", "32", "--dtype", "float32",
+        "--batch-size", "7", "--workers", "0",
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True
+    )
+    assert done.stdout.count("24 rows written, cache complete") == 1, "one process speaks"
+    assert np.array_equal(np.load(tmp_path / "embeddings.npy"), np.load(cache / "embeddings.npy"))
+
+
+def test_embeddings_that_are_no_numbers_are_refused_with_the_image_named(
+    teacher, image_folder, tmp_path, monkeypatch
+):
+    """As float16 also those above 65,504: they would be infinite."""
+    monkeypatch.setattr(teacher.backbone.net.bn1, "weight", torch.nn.Parameter(torch.full((64,), 1e8)))
+    first = min(os.path.relpath(file, image_folder) for file in image_folder.rglob("*.*"))
+    with pytest.raises(UserError, match=f"infinite features, as float16, for .*{first} and 23 others"):
+        write_cache(tmp_path / "half", teacher, str(image_folder), VIEW, "float16", workers=0)
+    assert read_record(tmp_path / "half")["done"] == 0
+    assert write_cache(tmp_path / "full", teacher, str(image_folder), VIEW, "float32", workers=0) == 24
 
 
 def test_refuses_another_teacher_other_data_and_another_view(

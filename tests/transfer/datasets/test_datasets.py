@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from transfer.benchmarks import BENCHMARKS, get_protocol
 
 from distill.errors import UserError
-from transfer.benchmarks import BENCHMARKS, get_protocol
 from transfer.datasets import cityscapes, coco, segmentation, voc
 
 

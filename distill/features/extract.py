@@ -1,0 +1,146 @@
+"""A network's features of a data set, made by all processes, each its share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from distill.data.images import UnreadableImage, read_image
+from distill.distributed import rank, world_size
+from distill.errors import UserError
+from distill.features.store import Store
+from distill.registry import TRANSFORMS
+
+RETRIES = 50
+
+
+class Pictures(Dataset):
+    """Images in a fixed order, seen through one fixed preprocessing.
+
+    Item i is (i, image (3, H, W) uint8, paths of the unreadable files). The next readable image stands in
+    for one that cannot be read, so that batches stay whole.
+
+    Args:
+        root, files: where they are: ``root/file``.
+        view: config of a transform of ``distill.data.views`` without randomness.
+    """
+
+    def __init__(self, root: str | os.PathLike, files: Sequence[str], view: dict):
+        self.root, self.files = os.fspath(root), files
+        with DefaultScope.overwrite_default_scope("distill"):  # whatever framework's run this is within
+            self.transform = TRANSFORMS.build(view)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def path(self, index: int) -> str:
+        return os.path.join(self.root, self.files[index])
+
+    def __getitem__(self, index: int) -> tuple[int, Tensor, list[str]]:
+        unreadable = []
+        for step in range(RETRIES):
+            path = self.path((index + step) % len(self))
+            try:
+                return index, self.transform(read_image(path))[0], unreadable
+            except UnreadableImage:
+                unreadable.append(path)
+        raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
+
+
+def extract(
+    store: Store,
+    network: nn.Module,
+    pictures: Pictures,
+    batch_size: int = 64,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Makes the rows that the store lacks; when it returns, in any process, all of them are there.
+
+    Each process makes its share. One that is through does not wait for the others, it helps them: takes
+    batches from the end of their shares until none is left. So no process waits in a collective operation,
+    none hangs when another has failed, and an interrupted call is gone on with by any number of processes.
+    The batches are the same for any number of processes, and with them the features, bit for bit.
+
+    Args:
+        network: images (B, 3, H, W) uint8 -> (B, D), in eval mode.
+        progress: called with (rows done, rows in all) after every batch.
+
+    Returns:
+        The number of rows that were lacking.
+
+    Raises:
+        UserError: too many images cannot be read, the network does not take them, or a feature is NaN or
+            infinite.
+    """
+    lacking = store.count - int(store.made.sum())
+    device = next(network.parameters()).device
+    loader = DataLoader(
+        pictures,
+        batch_sampler=_Lacking(store, batch_size),
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),  # else the loader draws its seed from the global random state
+    )
+    # no_grad, not inference_mode: what a network caches here must still serve in training
+    with torch.no_grad():
+        for first, images, unreadable in loader:
+            rows = _forward(network, images.to(device), store)
+            _check_finite(rows, first, pictures, store)
+            store.write(first, rows, unreadable)
+            if progress is not None:
+                progress(int(store.made.sum()), store.count)
+    store.finish()
+    return lacking
+
+
+class _Lacking:
+    """Batches that are not made yet, lists of row numbers: this process's share first, then the others'."""
+
+    def __init__(self, store: Store, batch_size: int):
+        self.store, self.batch_size = store, batch_size
+
+    def __iter__(self) -> Iterator[list[int]]:
+        number = -(-self.store.count // self.batch_size)
+        first, end = (number * place // world_size() for place in (rank(), rank() + 1))
+        helped = [(first - 1 - step) % number for step in range(number - (end - first))]
+        for batch in [*range(first, end), *helped]:
+            rows = range(batch * self.batch_size, min((batch + 1) * self.batch_size, self.store.count))
+            self.store.refresh()  # others are at it, here too once they are through with theirs
+            if not self.store.made[rows.start : rows.stop].all():
+                yield list(rows)
+
+
+def _collate(items: list[tuple[int, Tensor, list[str]]]) -> tuple[int, Tensor, list[str]]:
+    """Items -> number of the first, images (B, 3, H, W), paths of the unreadable files."""
+    images = torch.stack([image for _, image, _ in items])
+    return items[0][0], images, [path for _, _, unreadable in items for path in unreadable]
+
+
+def _forward(network: nn.Module, images: Tensor, store: Store) -> np.ndarray:
+    """Rows (B, D) as they are to be kept."""
+    try:
+        features = network(images)
+    except (RuntimeError, AssertionError) as error:
+        batch = f"{len(images)} images of {images.shape[-1]} px"
+        reason = str(error).strip().split("\n")[0]
+        arch = store.made_from["teacher"]["arch"]
+        raise UserError(f"{arch} fails on a batch of {batch}: {reason}") from error
+    return features.float().cpu().to(getattr(torch, store.dtype.name)).numpy()
+
+
+def _check_finite(rows: np.ndarray, first: int, pictures: Pictures, store: Store) -> None:
+    bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
+    if len(bad):
+        others = f" and {len(bad) - 1} others of its batch" if len(bad) > 1 else ""
+        raise UserError(
+            f"{store.made_from['teacher']['arch']}: NaN or infinite features, as {store.dtype}, for "
+            f"{pictures.path(first + bad[0])}{others}"
+        )

@@ -1,0 +1,208 @@
+"""The folder that features are kept in, which several processes fill at once and everyone reads.
+
+  embeddings.npy   (N, D) in float16 or float32, a row an image in the data set's order
+  cache.json       what they were made from, how many rows are done, which images could not be read
+  part-R.json      while the rows are being made: those that process R knows to be made, and unreadable images
+
+Each process writes its own part file. The parts become one record, cache.json, when all rows are done.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from pathlib import Path
+
+import numpy as np
+
+from distill.data.images import too_many_unreadable
+from distill.distributed import rank
+from distill.errors import UserError
+from distill.results.atomic import write_json
+from distill.results.manifest import differing_keys, flatten
+
+DTYPES = ("float16", "float32")
+# half precision keeps a unit vector's similarities to about 1e-3: fine at T = 0.04, not at SEED's 1e-4
+
+
+def describe(network: dict, images: int, fingerprint: str, view: dict, dtype: str) -> dict:
+    """What features must have been made from to be usable: network, images, their preprocessing.
+
+    Args:
+        network: its fingerprint: architecture, weights, output, width, mean and standard deviation.
+        images: their number.
+        fingerprint: of their names and sizes (``fingerprint_files``).
+        view: config of the fixed preprocessing.
+        dtype: ``float16`` or ``float32``.
+    """
+    if dtype not in DTYPES:
+        raise UserError(f"cache dtype {dtype!r}; valid: {', '.join(DTYPES)}")
+    data = {"images": images, "fingerprint": fingerprint}
+    return {"teacher": network, "data": data, "view": view, "dtype": dtype}
+
+
+def compare(folder: Path, made_from: dict, wanted: dict) -> None:
+    """Raises UserError, with the keys that differ, unless the features are the wanted ones."""
+    differing = [key for key in differing_keys(made_from, wanted) if key in flatten(wanted)]
+    if differing:
+        raise UserError(
+            f"{folder}: this cache was made from something else ({', '.join(differing)} differ); "
+            "remove it or name another folder"
+        )
+
+
+def read_record(folder: Path) -> dict | None:
+    """``made_from``, ``done`` (rows) and ``unreadable`` (paths) of the features in ``folder``, if any."""
+    record = _read(folder / "cache.json")
+    if record is not None:
+        made, unreadable = _state(folder, record["made_from"]["data"]["images"])
+        record |= {"done": int(made.sum()), "unreadable": sorted(unreadable)}
+    return record
+
+
+class Store:
+    """Features in a folder, for a process that takes part in making them.
+
+    What is in the folder already is gone on with. Any number of processes, also such as know nothing of
+    one another, may write at once: a row that two of them make is the same in both.
+
+    Args:
+        made_from: see ``describe``.
+        width: of a row.
+
+    Attributes:
+        made: which rows are known to be made, by whatever process, (N,) bool.
+        unreadable: paths of the images that could not be read.
+
+    Raises:
+        UserError: the folder holds features of something else, or lacks the file of its rows.
+        OSError: no room for them on the disk.
+    """
+
+    def __init__(self, folder: str | os.PathLike, made_from: dict, width: int):
+        self.folder, self.count = Path(folder), made_from["data"]["images"]
+        self.file, self.part = self.folder / "embeddings.npy", self.folder / f"part-{rank()}.json"
+        self.dtype, self.width = np.dtype(made_from["dtype"]), width
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not (self.folder / "cache.json").exists():
+            _write_first(self.folder / "cache.json", {"made_from": made_from, "done": 0, "unreadable": []})
+        self.made_from = _read(self.folder / "cache.json")["made_from"]
+        compare(self.folder, self.made_from, made_from)
+        self.made, self.unreadable = _state(self.folder, self.count)
+        if self.made.any() and not self.file.exists():
+            raise UserError(f"{self.file} is missing, though rows of it are done; remove {self.folder}")
+        if not self.made.all():
+            self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Makes the file of the rows, or leaves it as it is: all processes would write the same header."""
+        header = io.BytesIO()
+        description = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, self.width)}
+        np.lib.format.write_array_header_1_0(header, description)
+        self.offset = header.tell()
+        size = self.offset + self.count * self.width * self.dtype.itemsize
+        with open(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
+            try:
+                os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows now, not after hours
+                os.pwrite(file.fileno(), header.getvalue(), 0)
+            except OSError as error:
+                if not self.made.any():
+                    self.file.unlink(missing_ok=True)
+                raise OSError(error.errno, error.strerror, str(self.file)) from error
+
+    def refresh(self) -> None:
+        """Takes notice of what other processes have made meanwhile."""
+        made, unreadable = _state(self.folder, self.count)
+        self.made, self.unreadable = self.made | made, self.unreadable | unreadable
+
+    def write(self, first: int, rows: np.ndarray, unreadable: list[str]) -> None:
+        """Writes rows (B, D) from number ``first`` on.
+
+        Not through a memory map: processes of several machines would write whole pages of the file, and
+        with them each other's rows.
+
+        Raises:
+            UserError: more than 1 % of the data set's images are unreadable.
+        """
+        with open(self.file, "rb+") as file:
+            file.seek(self.offset + first * self.width * self.dtype.itemsize)
+            file.write(np.ascontiguousarray(rows, self.dtype))
+            file.flush()
+            os.fsync(file.fileno())  # rows first, then the record: a crash in between repeats a batch
+        self.made[first : first + len(rows)] = True
+        self.unreadable |= set(unreadable)
+        write_json(self.part, {"made": _ranges(self.made), "unreadable": sorted(self.unreadable)})
+        if unreadable:
+            self.refresh()
+            self._check()
+
+    def finish(self) -> None:
+        """Puts the parts together, once all rows are made.
+
+        Raises:
+            UserError: more than 1 % of the data set's images are unreadable.
+        """
+        self.refresh()
+        assert self.made.all()
+        self._check()
+        # read behind the parts: where another process has removed those, it has written this before
+        if _read(self.folder / "cache.json")["done"] < self.count:
+            unreadable = sorted(self.unreadable)
+            record = {"made_from": self.made_from, "done": self.count, "unreadable": unreadable}
+            write_json(self.folder / "cache.json", record)
+        for part in self.folder.glob("part-*.json"):
+            part.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        if error := too_many_unreadable(sorted(self.unreadable), self.count):
+            raise error
+
+    def rows(self) -> np.ndarray:
+        """All rows (N, D), memory-mapped; what is written to them never reaches the file."""
+        return np.load(self.file, mmap_mode="c")
+
+
+def _state(folder: Path, count: int) -> tuple[np.ndarray, set[str]]:
+    made, unreadable = np.zeros(count, dtype=bool), set()
+    for file in folder.glob("part-*.json"):
+        if (part := _read(file)) is not None:  # else it was removed meanwhile: all is done
+            made |= _mask(part["made"], count)
+            unreadable |= set(part["unreadable"])
+    record = _read(folder / "cache.json")
+    made[: record["done"]] = True
+    return made, unreadable | set(record["unreadable"])
+
+
+def _read(file: Path) -> dict | None:
+    try:
+        return json.loads(file.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def _write_first(path: Path, value: dict) -> None:
+    """Writes JSON, unless another process was first."""
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    write_json(part, value)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:  # no hard links here: of two processes with different wishes the second would win
+        os.replace(part, path)
+    part.unlink(missing_ok=True)
+
+
+def _mask(ranges: list[list[int]], count: int) -> np.ndarray:
+    """``[[first, end], ...]`` -> (count,) bool."""
+    mask = np.zeros(count, dtype=bool)
+    for first, end in ranges:
+        mask[first:end] = True
+    return mask
+
+
+def _ranges(mask: np.ndarray) -> list[list[int]]:
+    """The inverse of ``_mask``."""
+    return np.flatnonzero(np.diff(mask, prepend=False, append=False)).reshape(-1, 2).tolist()
