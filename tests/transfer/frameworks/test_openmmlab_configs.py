@@ -40,7 +40,7 @@ FILES = [*(f"mmdet/{name}" for name in MMDET), *(f"mmseg/{name}" for name in MMS
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(6, 2))
+    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(4, 1))
 
 
 def load(file: str) -> Config:
@@ -116,7 +116,9 @@ def tiny(file: str, demo: Path) -> list[str]:
         classes = [f"{part}.metainfo.classes={names}" for part in (train, "val_dataloader.dataset")]
         sizes = [f"{train}.pipeline.2.scale=(80,64)", "val_dataloader.dataset.pipeline.1.scale=(80,64)"]
         truth = f"val_evaluator.ann_file={folder}/annotations/instances_val2017.json"
-        heads = ["model.roi_head.bbox_head.num_classes=10", "model.roi_head.mask_head.num_classes=10"]
+        heads = [f"model.roi_head.{head}.num_classes=10" for head in ("bbox_head", "mask_head")]
+        heads += ["model.train_cfg.rpn_proposal.max_per_img=20", "model.train_cfg.rcnn.sampler.num=8"]
+        heads += ["model.test_cfg.rpn.max_per_img=20", "model.test_cfg.rcnn.max_per_img=5"]
         return [
             *common,
             *classes,
