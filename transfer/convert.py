@@ -5,10 +5,11 @@ framework:
 
 =============================================  =========================================================
 ``export.SUFFIX``                              end of the weights file's name
+``export.CONFIG``                              end of a config's name; a file with another goes with one
 ``export.HAS_OWN_RESNET``                      its own, unchanged ResNet can hold the weights (``native``)
 ``export.tensors(weights, backbone, native)``  what the weights file holds, under the names it needs
 ``export.write(path, tensors, weights)``       writes the weights file
-``export.configs(converted)``                  {end of a config's name: text}
+``export.configs(converted)``                  {end of a file's name: text}
 ``verify.run(config, weights_file, images)``   what the framework makes of 8-bit images (``Outcome``)
 =============================================  =========================================================
 """
@@ -100,7 +101,8 @@ def convert(
         export.write(part / file, tensors, weights)
         for config, text in configs.items():
             write_text(part / config, text)
-            if verified:
+        for config in configs:
+            if verified and config.endswith(export.CONFIG):
                 lines.append(_verify(framework, version, part / config, part / file, weights, whole))
     if not verified:
         lines.append("not verified (--no-verify)")

@@ -1,7 +1,9 @@
 """Conversion: verified in every framework that is installed, whole or not at all."""
 
+import ast
 import functools
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -79,9 +81,40 @@ def test_the_frameworks_own_resnet_loads_it(target, arch, c4, checkpoint, tmp_pa
     installed(target)
     done = convert(checkpoint(arch), target, tmp_path, native=True)
     texts = [path.read_text() for path in done.files[1:]]
-    assert len(texts) == 1 + (c4 and target == "detectron2")
+    assert len(texts) == 1 + 2 * (c4 and target == "detectron2")
     assert not any("transfer.frameworks" in text for text in texts)
     assert all(" 0.0e+00" in line for line in done.lines if line.startswith("verified"))
+
+
+def test_detectron2s_own_c4_has_the_norm_after_res5(checkpoint, tmp_path):
+    """MoCo's setting, which Detectron2's box head does not have; nothing of this project builds it."""
+    installed("detectron2")
+    from detectron2 import model_zoo
+    from detectron2.checkpoint import DetectionCheckpointer
+    from detectron2.config import get_cfg
+    from detectron2.modeling import ROI_HEADS_REGISTRY, build_model
+
+    path = checkpoint("resnet50")
+    done = convert(path, "detectron2", tmp_path, native=True, verified=False)
+    (config,) = (file for file in done.files if file.name.endswith("_c4.yaml"))
+    helper = config.with_suffix(".py")
+    assert helper in done.files and "import the .py file beside this one" in config.read_text()
+    code = ast.walk(ast.parse(helper.read_text()))
+    imported = {node.module for node in code if isinstance(node, ast.ImportFrom)}
+    assert imported == {"detectron2.layers", "detectron2.modeling.roi_heads", "torch"}
+
+    cfg = get_cfg()
+    cfg.merge_from_file(model_zoo.get_config_file("Base-RCNN-C4.yaml"))
+    cfg.merge_from_file(str(config))
+    cfg.MODEL.DEVICE = "cpu"
+    if cfg.MODEL.ROI_HEADS.NAME not in ROI_HEADS_REGISTRY:
+        runpy.run_path(str(helper))
+    model = build_model(cfg)
+    DetectionCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+    *blocks, norm = model.roi_heads.res5
+    assert len(blocks) == 3 and isinstance(norm, torch.nn.SyncBatchNorm) and norm.num_features == 2048
+    state = torch.load(path, weights_only=True)["backbone"]
+    assert torch.equal(blocks[2].conv3.weight, state["layer4.2.conv3.weight"])
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,7 +11,7 @@ from detectron2 import model_zoo
 from detectron2.checkpoint import DetectionCheckpointer
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetMapper
-from detectron2.modeling import build_model
+from detectron2.modeling import ROI_HEADS_REGISTRY, build_model
 from detectron2.solver import build_optimizer
 from detectron2.structures import BoxMode
 from detectron2.utils.events import EventStorage
@@ -39,6 +40,8 @@ def run(config: Path, weights_file: Path, images: Tensor) -> Outcome:
     native = cfg.MODEL.DISTILLED.WEIGHTS == ""
     if not native:
         cfg.MODEL.DISTILLED.WEIGHTS = str(weights_file)
+    if c4 and native and cfg.MODEL.ROI_HEADS.NAME not in ROI_HEADS_REGISTRY:
+        runpy.run_path(str(config.with_suffix(".py")))  # once in a process: it registers the box head
     model = build_model(cfg)
     if native:
         DetectionCheckpointer(model).load(str(weights_file))
@@ -55,7 +58,7 @@ def _maps(
     if not c4:
         return pixels, model.backbone.bottom_up(pixels)
     maps = model.backbone(pixels)
-    res5 = model.roi_heads.res5 if native else model.roi_heads.res5[0]  # without the new norm after it
+    res5 = model.roi_heads.res5[:-1] if native else model.roi_heads.res5[0]  # without the new norm after it
     return pixels, {**maps, "res5": res5(maps["res4"])}
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import mmdet.datasets  # noqa: F401  registers what reads images
 import torch
-from mmcv.image import imwrite
 from mmdet.registry import MODELS
+from PIL import Image
 from torch import Tensor
 
 from transfer.frameworks.openmmlab import verify
@@ -22,7 +22,7 @@ def _record(folder: Path) -> dict:
     """An image with one object, as ``CocoDataset`` has it."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (200, 300, 3), dtype=torch.uint8, generator=generator)
-    imwrite(pixels.numpy(), str(folder / "image.png"))
+    Image.fromarray(pixels.numpy()).save(folder / "image.png")
     x1, y1, x2, y2 = 30, 40, 200, 160
     box = {"bbox": [x1, y1, x2, y2], "bbox_label": 1, "ignore_flag": 0, "mask": [[x1, y1, x2, y1, x2, y2]]}
     return {

@@ -11,7 +11,7 @@ from transfer.network.dilation import set_output_stride
 from transfer.network.partition import STRIDES
 from transfer.network.weights import write_checkpoint
 
-SUFFIX, HAS_OWN_RESNET = ".pth", True
+SUFFIX, CONFIG, HAS_OWN_RESNET = ".pth", ".py", True
 tensors, write = export.tensors, write_checkpoint
 
 

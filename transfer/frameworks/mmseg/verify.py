@@ -4,8 +4,8 @@ from pathlib import Path
 
 import mmseg.datasets  # noqa: F401  registers what reads images
 import torch
-from mmcv.image import imwrite
 from mmseg.registry import MODELS
+from PIL import Image
 from torch import Tensor
 
 from transfer.frameworks.openmmlab import verify
@@ -21,8 +21,8 @@ def _record(folder: Path) -> dict:
     """An image and its mask of classes 0 to 18, as ``PascalVOCDataset`` has them."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (200, 300, 3), dtype=torch.uint8, generator=generator)
-    imwrite(pixels.numpy(), str(folder / "image.png"))
-    imwrite((pixels[..., 0] % 19).numpy(), str(folder / "mask.png"))
+    Image.fromarray(pixels.numpy()).save(folder / "image.png")
+    Image.fromarray((pixels[..., 0] % 19).numpy()).save(folder / "mask.png")
     return {
         "img_path": str(folder / "image.png"), "seg_map_path": str(folder / "mask.png"),
         "reduce_zero_label": False, "label_map": None, "seg_fields": [],
