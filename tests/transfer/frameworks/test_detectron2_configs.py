@@ -16,10 +16,10 @@ from detectron2.evaluation import inference_on_dataset  # noqa: E402
 from detectron2.structures import Boxes, Instances  # noqa: E402
 from detectron2.utils.events import EventStorage  # noqa: E402
 from torch.nn.modules.batchnorm import _BatchNorm  # noqa: E402
+from transfer.frameworks.native import detectron2_names  # noqa: E402
 
 from distill.demo.scenes import DIGITS  # noqa: E402
 from distill.demo.world import write_demo  # noqa: E402
-from transfer.frameworks.native import detectron2_names  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
 
