@@ -5,11 +5,12 @@ framework:
 
 =============================================  =========================================================
 ``export.SUFFIX``                              end of the weights file's name
+``export.CONFIG``                              end of a config's name; a file with another goes with one
 ``export.HAS_OWN_RESNET``                      its own, unchanged ResNet can hold the weights (``native``)
 ``export.tensors(weights, backbone, native)``  what the weights file holds, under the names it needs
 ``export.write(path, tensors, weights)``       writes the weights file
-``export.configs(converted)``                  {end of a config's name: text}
-``verify.maps(config, weights_file, images)``  what the framework makes of 8-bit images (``compare.Seen``)
+``export.configs(converted)``                  {end of a file's name: text}
+``verify.run(config, weights_file, images)``   what the framework makes of 8-bit images (``Outcome``)
 =============================================  =========================================================
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import math
 import os
 import re
 import shutil
@@ -68,11 +70,12 @@ def convert(
         native: for the framework's own ResNet, instead of this package's adapter.
         stages: maps that the configs use; the weights of all stages are written.
         policy: freezing and norms in the configs; default: nothing frozen, SyncBN, the weights' own pixels.
-        verified: compare the maps in the framework with timm's, and fail above ``compare.TOLERANCE``.
+        verified: compare the maps in the framework with timm's, fail above ``compare.TOLERANCE``, and train
+            one step.
 
     Raises:
         UserError: no match of weights and network, a network or option that the target cannot have, a
-            framework that is not installed, or maps that differ.
+            framework that is not installed, maps that differ, or a model that does not train.
     """
     framework, export = _find(target, native)
     version = _version(framework) if verified else ""
@@ -98,7 +101,8 @@ def convert(
         export.write(part / file, tensors, weights)
         for config, text in configs.items():
             write_text(part / config, text)
-            if verified:
+        for config in configs:
+            if verified and config.endswith(export.CONFIG):
                 lines.append(_verify(framework, version, part / config, part / file, weights, whole))
     if not verified:
         lines.append("not verified (--no-verify)")
@@ -127,18 +131,30 @@ def _version(framework: Framework) -> str:
 def _verify(
     framework: Framework, version: str, config: Path, file: Path, weights: Weights, whole: StagedBackbone
 ) -> str:
-    """Compares the maps that a written config gives with timm's, and says how far they are apart."""
+    """Compares the maps that a written config gives with timm's, trains a step, and tells both."""
     images = sample_images()
-    with _quiet():
-        seen = framework.part("verify").maps(config, file, images)
-    differences = compare(weights, whole.unused_keys, images, seen)
+    try:
+        with _quiet():
+            outcome = framework.part("verify").run(config, file, images)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a framework says of a config that it cannot use
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{config.name}: {version} cannot use it ({reason}); nothing was written") from error
+    differences = compare(weights, whole.unused_keys, images, outcome)
     shown = ", ".join(f"{what} {value:.1e}" for what, value in differences.items())
     if max(differences.values()) > TOLERANCE:
         raise UserError(
             f"{config.name}: {version} does not give timm's maps, max abs difference: {shown} "
             f"(limit {TOLERANCE:.0e}); nothing was written"
         )
-    return f"verified {config.name} in {version}, max abs difference: {shown}"
+    verdict = f"verified {config.name} in {version}, max abs difference: {shown}"
+    if outcome.loss is None:
+        return verdict
+    if not math.isfinite(outcome.loss):
+        what = f"{config.name}: a training step in {version} has loss {outcome.loss}"
+        raise UserError(f"{what}; nothing was written")
+    return f"{verdict}; a training step on its data settings, an eighth of the size: loss {outcome.loss:.3f}"
 
 
 def _beside(source: str | os.PathLike) -> Path:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGES = (
     "torch", "torchvision", "timm", "numpy", "pillow", "opencv-python", "opencv-python-headless", "mmengine",
-    "mmcv", "mmdet", "mmsegmentation", "detectron2", "faiss-cpu", "faiss-gpu",
+    "faiss-cpu", "faiss-gpu",
 )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from transfer.datasets.find import Data
 from transfer.jobs.initial import Initial
 from transfer.jobs.schedule import Schedule
 
+REFERENCE = Initial("random", "reference", "resnet18", "", "", (0.5,) * 3, (0.25,) * 3)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -115,17 +117,18 @@ class Run:
 def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
     """Fills the job's config and says what shapes its result.
 
-    ``config_sha256`` is of the config without paths of this machine, its folder or its number of workers.
+    ``config_sha256`` is of the config as it is filled for ``REFERENCE`` and seed 0, without paths of this
+    machine: all rows of one benchmark, size, batch and data share it, whatever their backbone and seed.
     """
     filled = fill(job)
-    portable = fill(replace(job, folder="FOLDER", workers=0)).text
-    paths = {
-        job.initial.weights: "WEIGHTS",
-        job.annotations: Path(job.annotations).name,
-        job.data.root: "DATA",
-    }
-    for path, name in paths.items():
-        portable = portable.replace(path, name) if path else portable
+    common = replace(job, folder="FOLDER", workers=0, seed=0, initial=REFERENCE)
+    text = fill(common).text
+    for path, name in (
+        (common.annotations, "TRAIN"),
+        (job.data.test_annotations, "TEST"),
+        (job.data.root, "DATA"),
+    ):
+        text = text.replace(path, name) if path else text
     settings = {
         "benchmark": job.benchmark,
         "framework": job.framework,
@@ -142,7 +145,7 @@ def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
         "output_stride": job.output_stride,
         "gpus": job.gpus,
         "frozen": filled.frozen,
-        "config_sha256": hashlib.sha256(portable.encode()).hexdigest(),
+        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
     return Run(job, filled, json.loads(json.dumps(settings)))  # as a file holds it: tuples are lists
 

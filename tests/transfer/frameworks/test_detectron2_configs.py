@@ -27,6 +27,8 @@ FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
 ROWS = {
     "voc07_det": ("voc", 24_000, [18_000, 22_000]),
     "voc07_det_res5": ("voc", 24_000, [18_000, 22_000]),
+    "coco_det": ("coco", 90_000, [60_000, 80_000]),
+    "coco_det_c4": ("coco", 90_000, [60_000, 80_000]),
 }
 SMALL = (
     "train.device=cpu",

@@ -13,7 +13,7 @@ from detectron2.data.transforms import ResizeShortestEdge  # noqa: E402
 
 from distill.demo.world import write_demo  # noqa: E402
 from distill.errors import UserError  # noqa: E402
-from transfer.benchmark import find_benchmark  # noqa: E402
+from transfer.benchmark import benchmarks, find_benchmark  # noqa: E402
 from transfer.datasets.find import find_data  # noqa: E402
 from transfer.frameworks.detectron2 import trainer  # noqa: E402
 from transfer.frameworks.detectron2.fill import FILE, fill, read_schedule  # noqa: E402
@@ -158,6 +158,15 @@ def test_a_picture_that_cannot_be_used_is_named(job, demo, tmp_path):
     record = {**instantiate(cfg.dataloader.train.dataset)[0], "file_name": str(tmp_path / "torn.jpg")}
     with pytest.raises(UserError, match=r"torn.jpg: cannot be used \(cannot identify image file"):
         instantiate(cfg.dataloader.train.mapper)(record)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, benchmark in benchmarks().items() if benchmark.framework == "detectron2"]
+)
+def test_a_smoke_run_changes_only_keys_that_are_there_and_its_model_builds(job, name):
+    cfg = loaded(job(name, smoke=str(find_benchmark(name).smoke_config)))
+    assert cfg.train.max_iter <= 200 and cfg.dataloader.train.total_batch_size == 4, "no linear rule in it"
+    instantiate(cfg.model)
 
 
 def test_random_weights_freeze_nothing(job, tmp_path):

@@ -93,6 +93,9 @@ def test_a_yaml_file_reads_back(native, case, backbones):
     plain = texts("detectron2", converted(backbones, native, "ARCH", "/FOLDER/FILE", "SOURCE"))
     found = texts("detectron2", converted(backbones, native, hostile, f"/{hostile}/{hostile}f", hostile))
     for end, text in found.items():
+        if end == "_c4.py":
+            assert text == plain[end]
+            continue
         expected = yaml.safe_load(plain[end])
         model, path = expected["MODEL"], f"/{hostile}/{hostile}f"
         if native:

@@ -18,18 +18,39 @@ from mmengine.structures import InstanceData, PixelData  # noqa: E402
 
 from distill.demo.scenes import DIGITS  # noqa: E402
 from distill.demo.world import write_demo  # noqa: E402
+from transfer.datasets import cityscapes_instances  # noqa: E402
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs/transfer"
 SGD = ("SGD", 0.9, 1e-4)
+HEADS = ("bbox_head", "mask_head")
 PAPER = {"frozen_stages": 1, "norm_eval": True, "norm": "BN"}
 SELF_SUPERVISED = {"frozen_stages": -1, "norm_eval": False, "norm": "SyncBN"}
-COCO = {"folder": "coco", "optimizer": SGD, "lr": 0.02, "batch": 16}
+COCO = {
+    "folder": "coco",
+    "annotations": "annotations/instances_{}2017.json",
+    "classes": DIGITS,
+    "optimizer": SGD,
+    "lr": 0.02,
+    "batch": 16,
+}
 # file -> what the papers say of it, and the data that its framework looks for
 MMDET = {
     "coco_lowshot_1k": {**COCO, "epochs": 740, "milestones": [500, 660], "backbone": PAPER},
     "coco_lowshot_1k_syncbn": {**COCO, "epochs": 740, "milestones": [500, 660], "backbone": SELF_SUPERVISED},
     "coco_lowshot_10k": {**COCO, "epochs": 296, "milestones": [200, 264], "backbone": PAPER},
     "coco_lowshot_10k_syncbn": {**COCO, "epochs": 296, "milestones": [200, 264], "backbone": SELF_SUPERVISED},
+    "cityscapes_instance": {
+        **COCO,
+        "folder": "cityscapes",
+        "annotations": "annotations/instances_{}.json",
+        "classes": cityscapes_instances.CLASSES.values(),
+        "train": "train_dataloader.dataset.dataset",
+        "scale": "[(80,64),(80,64)]",
+        "batch": 8,
+        "epochs": 12,
+        "milestones": [8, 11],
+        "backbone": PAPER,
+    },
 }
 MMSEG = {
     "voc12_seg": {"folder": "voc/VOCdevkit/VOC2012", "lr": 1e-2, "steps": 20_000, "crop": (512, 512)},
@@ -40,7 +61,9 @@ FILES = [*(f"mmdet/{name}" for name in MMDET), *(f"mmseg/{name}" for name in MMS
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(6, 2))
+    root = write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(4, 1))
+    cityscapes_instances.find_instances(root, root / "cityscapes/annotations")
+    return root
 
 
 def load(file: str) -> Config:
@@ -56,7 +79,7 @@ def test_detection_is_the_papers_text_on_top_of_the_frameworks_own(name):
     assert 4 * config.train_dataloader.batch_size == said["batch"], "on the papers' four GPUs"
     warmup, steps = config.param_scheduler
     assert (config.train_cfg.max_epochs, steps.milestones) == (said["epochs"], said["milestones"])
-    assert steps.end == config.train_cfg.val_interval == said["epochs"] and warmup.end == 500
+    assert steps.end == said["epochs"] and warmup.end == 500
     backbone = config.model.backbone
     assert {key: backbone[key] for key in PAPER} == said["backbone"]
     assert config.model.neck.in_channels == [64, 128, 256, 512]
@@ -101,39 +124,30 @@ def test_a_config_says_what_it_is_and_needs_nothing_of_ours_but_the_adapter(file
 def tiny(file: str, demo: Path) -> list[str]:
     """``--cfg-options`` for tiny pictures of the demo world, in the framework's own data sets and layouts."""
     framework, name = file.split("/")
-    folder = demo / {**MMDET, **MMSEG}[name]["folder"]
-    train = "train_dataloader.dataset"
-    train += ".dataset" if name == "cityscapes_instance" else ""
-    where = [f"{part}.data_root={folder}/" for part in (train, "val_dataloader.dataset")]
-    loaders = [
-        f"{part}_dataloader.{key}"
-        for part in ("train", "val")
-        for key in ("num_workers=0", "persistent_workers=False")
-    ]
-    common = [*where, *loaders, "train_dataloader.batch_size=2"]
-    if framework == "mmdet":
-        names = "(" + ",".join(f"'{digit}'" for digit in DIGITS) + ")"
-        classes = [f"{part}.metainfo.classes={names}" for part in (train, "val_dataloader.dataset")]
-        sizes = [f"{train}.pipeline.2.scale=(80,64)", "val_dataloader.dataset.pipeline.1.scale=(80,64)"]
-        truth = f"val_evaluator.ann_file={folder}/annotations/instances_val2017.json"
-        heads = ["model.roi_head.bbox_head.num_classes=10", "model.roi_head.mask_head.num_classes=10"]
-        return [
-            *common,
-            *classes,
-            *sizes,
-            *heads,
-            truth,
-            "train_cfg.max_epochs=1",
-            "train_cfg.val_interval=1",
-        ]
-    pipeline = f"{train}.pipeline"
-    sizes = [
-        f"{pipeline}.2.scale=(256,64)",
-        f"{pipeline}.3.crop_size=(64,64)",
-        "model.data_preprocessor.size=(64,64)",
-    ]
-    sizes += ["val_dataloader.dataset.pipeline.1.scale=(256,64)"]
-    return [*common, *sizes, "train_cfg.max_iters=2", "train_cfg.val_interval=2"]
+    said = {**MMDET, **MMSEG}[name]
+    folder = demo / said["folder"]
+    train, val = said.get("train", "train_dataloader.dataset"), "val_dataloader.dataset"
+    options = {f"{part}.data_root": f"{folder}/" for part in (train, val)}
+    for loader in ("train_dataloader", "val_dataloader"):
+        options |= {f"{loader}.num_workers": 0, f"{loader}.persistent_workers": False}
+    options["train_dataloader.batch_size"] = 2
+    if framework == "mmseg":
+        options |= {f"{train}.pipeline.2.scale": "(256,64)", f"{val}.pipeline.1.scale": "(256,64)"}
+        options |= {f"{train}.pipeline.3.crop_size": "(64,64)", "model.data_preprocessor.size": "(64,64)"}
+        options |= {"train_cfg.max_iters": 2, "train_cfg.val_interval": 2}
+    else:
+        scale = said.get("scale", "(80,64)")
+        options |= {f"{train}.pipeline.2.scale": scale, f"{val}.pipeline.1.scale": "(80,64)"}
+        names = "(" + ",".join(f"'{label}'" for label in said["classes"]) + ")"
+        files = {split: folder / said["annotations"].format(split) for split in ("train", "val")}
+        for part, split in ((train, "train"), (val, "val")):
+            options |= {f"{part}.metainfo.classes": names, f"{part}.ann_file": files[split]}
+        options["val_evaluator.ann_file"] = files["val"]
+        options |= {f"model.roi_head.{head}.num_classes": len(said["classes"]) for head in HEADS}
+        options |= {"model.train_cfg.rpn_proposal.max_per_img": 20, "model.train_cfg.rcnn.sampler.num": 8}
+        options |= {"model.test_cfg.rpn.max_per_img": 20, "model.test_cfg.rcnn.max_per_img": 5}
+        options |= {"train_cfg.max_epochs": 1, "train_cfg.val_interval": 1}
+    return [f"{key}={value}" for key, value in options.items()]
 
 
 @pytest.mark.parametrize("file", FILES)

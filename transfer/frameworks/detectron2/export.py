@@ -7,6 +7,7 @@ frozen, synchronised batch norm; ``Policy`` changes that.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from transfer.network.partition import StagedBackbone
 from transfer.network.plain_resnet import ResNetLayout
 from transfer.network.weights import write_arrays
 
-SUFFIX, HAS_OWN_RESNET = ".pkl", True
+SUFFIX, CONFIG, HAS_OWN_RESNET = ".pkl", ".yaml", True
 write = write_arrays
 
 # Detectron2 keeps a convolution's norm inside it, and calls a ResNet's stages res2 to res5.
@@ -48,10 +49,15 @@ def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def configs(converted: ConvertedBackbone) -> dict[str, str]:
-    """{end of the file's name: text}, of the detectors that this network can have."""
+    """{end of the file's name: text}, of the detectors that this network can have.
+
+    Detectron2's own C4 box head has no norm after res5: the class that adds it goes beside the config.
+    """
     texts = {}
     if not converted.layout or converted.layout.bottleneck:
         texts["_c4.yaml"] = _c4(converted)  # Detectron2's own C4 box head is made of bottlenecks
+    if converted.layout and converted.layout.bottleneck:
+        texts["_c4.py"] = Path(__file__).with_name("res5_norm.py").read_text()
     if converted.backbone.exact:
         texts["_fpn.yaml"] = _fpn(converted)  # its FPN adds maps that must double in size exactly
     return texts
@@ -65,10 +71,11 @@ def _c4(converted: ConvertedBackbone) -> str:
     }
     native = {
         "BACKBONE": {"NAME": "build_resnet_backbone", "FREEZE_AT": converted.frozen},
-        "ROI_HEADS": {"NAME": "Res5ROIHeads", "IN_FEATURES": ["res4"]},
+        "ROI_HEADS": {"NAME": "Res5ROIHeadsWithNorm", "IN_FEATURES": ["res4"]},
     }
     model = {**(native if converted.layout else own), "RPN": {"IN_FEATURES": ["res4"]}}
-    return _yaml(converted, "Base-RCNN-C4.yaml", model, ("res4",))
+    usage = "import the .py file beside this one; " if converted.layout else ""
+    return _yaml(converted, "Base-RCNN-C4.yaml", model, ("res4",), usage)
 
 
 def _fpn(converted: ConvertedBackbone) -> str:
@@ -81,25 +88,26 @@ def _fpn(converted: ConvertedBackbone) -> str:
     return _yaml(converted, "Base-RCNN-FPN.yaml", model, converted.stages)
 
 
-def _yaml(converted: ConvertedBackbone, base: str, model: dict, out_stages: tuple[str, ...]) -> str:
+def _yaml(
+    converted: ConvertedBackbone, base: str, model: dict, out_stages: tuple[str, ...], usage: str = ""
+) -> str:
     import yaml
 
     policy = converted.policy
     if converted.layout:
         model["WEIGHTS"] = str(converted.file)
         model["RESNETS"] = _own_resnet(converted.layout, out_stages, policy.norm or "BN")
-        before = ""
     else:
         model["WEIGHTS"] = ""  # the adapter loads DISTILLED.WEIGHTS, strictly
         model["DISTILLED"] = {
             "ARCH": converted.arch, "WEIGHTS": str(converted.file), "OUT_STAGES": list(out_stages),
             "NORM": policy.norm or "", "NORM_EVAL": policy.norm_eval,
         }  # fmt: skip
-        before = "transfer.frameworks.detectron2.adapter.add_distilled_config(cfg); "
     # Detectron2 defaults to BGR pixels and a std of 1: both would be silently wrong here
     model["PIXEL_MEAN"], model["PIXEL_STD"] = policy.pixel_mean(), policy.pixel_std()
     content = {"VERSION": 2, "MODEL": model, "INPUT": {"FORMAT": policy.order}}
-    usage = f"cfg = get_cfg(); {before}cfg.merge_from_file(...{base}); cfg.merge_from_file(this file)"
+    add = "" if converted.layout else "transfer.frameworks.detectron2.adapter.add_distilled_config(cfg); "
+    usage += f"cfg = get_cfg(); {add}cfg.merge_from_file(...{base}); cfg.merge_from_file(this file)"
     about = comment(f"{quoted(converted.arch)} from {quoted(converted.source)}", usage)
     return about + yaml.safe_dump(content, sort_keys=False, width=110)
 

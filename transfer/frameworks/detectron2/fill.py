@@ -11,6 +11,7 @@ from detectron2.config import LazyConfig
 from detectron2.evaluation import COCOEvaluator
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from distill.engine.options import parse_options
 from distill.errors import UserError, unknown
 from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
 from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
@@ -37,7 +38,7 @@ def fill(job: Job) -> Filled:
         cfg = LazyConfig.load(job.config)
     cfg.pop("benchmark")
     if job.smoke:
-        LazyConfig.apply_overrides(cfg, LazyConfig.load(job.smoke, "overrides"))
+        set_keys(cfg, parse_options(LazyConfig.load(job.smoke, "overrides")))
     base = read_schedule(cfg)
     a_device = base.batch // cfg.train.get("reference_world_size", 1)
     batch = batch_size(base.batch, a_device, job.gpus, job.batch)
@@ -46,8 +47,7 @@ def fill(job: Job) -> Filled:
     _fill_model(cfg.model, job)
     _fill_data(cfg.dataloader, job)
     _fill_machine(cfg.train, job, schedule)
-    for key, value in job.options.items():
-        set_key(cfg, key, value)
+    set_keys(cfg, job.options)
     frozen = max(node.frozen for node in _nodes(cfg.model) if node.get("_target_") is DistilledBackbone)
     return Filled(FILE, _text(cfg), read_schedule(cfg), tuple(lines), first_stages(frozen))
 
@@ -149,16 +149,17 @@ def _fill_machine(train: DictConfig, job: Job, schedule: Schedule) -> None:
     train.checkpointer.max_to_keep = 2
 
 
-def set_key(cfg: DictConfig, key: str, value: object) -> None:
-    """Sets a dotted key; UserError unless it is there or its callable has an argument of that name."""
-    node, names = cfg, key.split(".")
-    for depth, name in enumerate(names):
-        valid = _valid_keys(node)
-        if name not in valid:
-            path = [".".join([*names[:depth], other]) for other in valid]
-            raise unknown("key in --cfg-options:", ".".join(names[: depth + 1]), path)
-        node = OmegaConf.select(cfg, ".".join(names[: depth + 1]))
-    OmegaConf.update(cfg, key, value, merge=False)
+def set_keys(cfg: DictConfig, values: dict[str, object]) -> None:
+    """Sets dotted keys; UserError unless they are there or their callable has an argument of that name."""
+    for key, value in values.items():
+        node, names = cfg, key.split(".")
+        for depth, name in enumerate(names):
+            valid = _valid_keys(node)
+            if name not in valid:
+                path = [".".join([*names[:depth], other]) for other in valid]
+                raise unknown("config key", ".".join(names[: depth + 1]), path)
+            node = OmegaConf.select(cfg, ".".join(names[: depth + 1]))
+        OmegaConf.update(cfg, key, value, merge=False)
 
 
 def _valid_keys(node: object) -> list[str]:
@@ -166,7 +167,7 @@ def _valid_keys(node: object) -> list[str]:
         return [str(index) for index in range(len(node))]
     if not isinstance(node, DictConfig):
         return []
-    target = node.get("_target_")
+    target = node["_target_"] if "_target_" in node else None
     arguments = inspect.signature(target).parameters if callable(target) else ()
     return list(dict.fromkeys([*map(str, node), *arguments]))
 

@@ -4,7 +4,7 @@ from transfer.frameworks.openmmlab import export
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.weights import write_checkpoint
 
-SUFFIX, HAS_OWN_RESNET = ".pth", True
+SUFFIX, CONFIG, HAS_OWN_RESNET = ".pth", ".py", True
 tensors, write = export.tensors, write_checkpoint
 
 

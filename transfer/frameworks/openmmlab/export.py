@@ -29,16 +29,17 @@ def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
     return dict(backbone.state_dict())
 
 
-def config(converted: ConvertedBackbone, framework: str, base: str, model: dict) -> str:
-    """A config that changes the framework's shipped ``base`` model: to be a ``_base_`` in its turn."""
+def config(converted: ConvertedBackbone, framework: str, base: str, model: dict, *about: str) -> str:
+    """A config that changes the framework's shipped ``base`` model: to be a ``_base_`` in its turn.
+
+    ``about`` are more lines of its comment.
+    """
     adapter = f"transfer.frameworks.{framework}.adapter"
-    about = comment(
-        f"{quoted(converted.arch)} from {quoted(converted.source)}",
-        "Use it as one of the _base_ of a config, with a data set and a schedule.",
-    )
+    usage = "Use it as one of the _base_ of a config, with a data set and a schedule."
+    head = comment(f"{quoted(converted.arch)} from {quoted(converted.source)}", *about, usage)
     base = f"{framework}::_base_/models/{base}"
     imports = "" if converted.layout else f"custom_imports = {literal({'imports': [adapter]})}\n"
-    return f"{about}_base_ = {literal([base])}\n{FOLDER}{imports}model = {literal(model)}\n"
+    return f"{head}_base_ = {literal([base])}\n{FOLDER}{imports}model = {literal(model)}\n"
 
 
 def pixels(policy: Policy) -> dict:

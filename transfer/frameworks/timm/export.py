@@ -10,7 +10,7 @@ from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone
 from transfer.network.weights import write_safetensors
 
-SUFFIX, HAS_OWN_RESNET = ".safetensors", False
+SUFFIX, CONFIG, HAS_OWN_RESNET = ".safetensors", ".py", False
 write = write_safetensors
 
 

@@ -11,7 +11,7 @@ from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone
 from transfer.network.weights import write_state
 
-SUFFIX, HAS_OWN_RESNET = ".pth", False
+SUFFIX, CONFIG, HAS_OWN_RESNET = ".pth", ".py", False
 write = write_state
 
 
