@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from distill.errors import UserError
-from transfer.network.partition import PROBE_SIZE, STRIDES, StageChain, StagedBackbone
+from transfer.network.partition import STRIDES, StageChain, StagedBackbone
 
 OUTPUT_STRIDES = (8, 16, 32)
+PROBE_SIZE = 128  # pixels of the image that the strides are checked on
 
 
 def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
@@ -20,6 +21,7 @@ def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
     if output_stride not in OUTPUT_STRIDES:
         raise UserError(f"output stride {output_stride}: choose 8, 16 or 32")
     dilate(backbone, output_stride)
+    backbone.strides = {stage: min(stride, output_stride) for stage, stride in backbone.strides.items()}
     _check(backbone, output_stride)
 
 

@@ -28,6 +28,7 @@ def test_equals_timms_output_stride(arch, output_stride):
     for ours, theirs in zip(found.values(), wanted, strict=True):
         assert torch.equal(ours, theirs)
     assert found["res5"].shape[-1] == 96 // output_stride
+    assert backbone.strides["res5"] == output_stride
 
 
 def test_mobilenet_v3_which_timm_cannot_dilate():
