@@ -140,7 +140,8 @@ CHECKS = (
     Check("FAISS", "faiss-cpu", False, faiss_search, f"{PIP} faiss-cpu"),
     Check("mmcv operators", "mmcv", False, mmcv_operators, BUILD_MMCV),
     *(Check(framework.title, framework.package, False, partial(try_framework, framework),
-            framework.mend or f"{PIP} {framework.pip}") for framework in FRAMEWORKS.values() if framework.trains),
+            framework.mend or f"{PIP} {framework.pip}")
+      for framework in FRAMEWORKS.values() if framework.trains),
     Check("CUDA", "", False, cuda_device, "install an NVIDIA driver; nvidia-smi must list the GPU"),
 )  # fmt: skip
 

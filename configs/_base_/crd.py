@@ -19,7 +19,9 @@ model = dict(
 )
 train_dataloader = dict(
     dataset=dict(
-        type="UnlabelledImages", data_root=None, augmentation=dict(type="CropFlip", size=224, scale=(0.08, 1.0))
+        type="UnlabelledImages",
+        data_root=None,
+        augmentation=dict(type="CropFlip", size=224, scale=(0.08, 1.0)),
     )
 )
 optim_wrapper = dict(

@@ -3,6 +3,4 @@
 _base_ = "./reg.py"
 
 model = dict(normalisation="batch_norm")
-optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4)
-)
+optim_wrapper = dict(optimizer=dict(_delete_=True, type="SGD", lr=0.1, momentum=0.9, weight_decay=1e-4))

@@ -17,7 +17,11 @@ default_hooks = dict(
     param_scheduler=dict(type="ParamSchedulerHook"),
     # for long epochs: by_epoch=False and an interval in steps; a run resumes from any step
     checkpoint=dict(
-        type="CheckpointHook", interval=1, by_epoch=True, max_keep_ckpts=2, backend_args=dict(backend="atomic")
+        type="CheckpointHook",
+        interval=1,
+        by_epoch=True,
+        max_keep_ckpts=2,
+        backend_args=dict(backend="atomic"),
     ),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )

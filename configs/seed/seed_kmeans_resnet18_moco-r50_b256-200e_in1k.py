@@ -11,6 +11,8 @@ _base_ = "../_base_/seed_kmeans.py"
 
 model = dict(
     student=dict(arch="resnet18"),
-    teacher=dict(weights="checkpoints/moco_v2_200ep_pretrain.pth.tar", cache="cache/moco_v2_r50_200ep_head_in1k"),
+    teacher=dict(
+        weights="checkpoints/moco_v2_200ep_pretrain.pth.tar", cache="cache/moco_v2_r50_200ep_head_in1k"
+    ),
 )
 train_dataloader = dict(dataset=dict(data_root="data/imagenet/train"))

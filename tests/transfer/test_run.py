@@ -1,4 +1,4 @@
-"""The command line and the plan of runs, up to the point where a framework would train."""
+"""The command line and the list of runs, up to the point where a framework would train."""
 
 import json
 import os
@@ -13,9 +13,13 @@ from distill import results
 from distill.demo.world import write_demo
 from distill.errors import UserError
 from transfer import run
-from transfer.benchmarks import ImageSize, get_protocol
-from transfer.jobs import launch, make
-from transfer.jobs.job import load
+from transfer.benchmark import find_benchmark
+from transfer.datasets.find import Data, find_data
+from transfer.frameworks import Framework
+from transfer.jobs import launch
+from transfer.jobs.initial import Initial, name_of, read_initial
+from transfer.jobs.job import Filled, load, make_run
+from transfer.jobs.schedule import Schedule
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,13 +35,23 @@ def run_tool(*arguments):
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
 
 
-def some_job(work_dir, name="voc07_det", seed=0, **changes):
-    protocol = get_protocol(name)
-    initial = make.Initial("random", "random-resnet18", "resnet18", "", "", (0.5,) * 3, (0.2,) * 3)
-    data = make.Data("data", ("cat", "dog"), ("",), 100)
-    schedule, _ = make.make_schedule(protocol, 100, gpus=0, batch=None, max_steps=100)
-    (job,) = make.make_jobs(protocol, initial, data, schedule, [seed], 0, 0, work_dir)
-    return replace(job, **changes), initial
+def some_jobs(work_dir, *options, name="voc12_seg", seeds=(0,), data=None):
+    initial = Initial("random", "random-resnet18", "resnet18", "", "", (0.5,) * 3, (0.2,) * 3)
+    data = data or Data("voc_masks", "data", ("ground", "cat"), ("",), 100)
+    given = run.parse_arguments([name, "resnet18", "--work-dir", str(work_dir), *options])
+    return run.make_jobs(find_benchmark(name), given, {}, initial, data, list(seeds), gpus=0)
+
+
+def fill(job):
+    """Stands for a framework's: the run is 100 steps unless the user wants fewer."""
+    schedule = Schedule(batch=16, lr=0.02, steps=job.max_steps or 100)
+    text = f"folder = {job.folder!r}\nworkers = {job.workers}\nrate = {job.options.get('rate', 1)}\n"
+    return Filled("config.py", text, schedule, ("said",))
+
+
+def some_run(work_dir, **changes):
+    (job,) = some_jobs(work_dir)
+    return make_run(replace(job, **changes), fill)
 
 
 def test_the_tool_is_a_thin_script():
@@ -48,19 +62,25 @@ def test_the_tool_is_a_thin_script():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("voc07", "resnet18"), "unknown benchmark 'voc07'; did you mean 'voc07_det'?"),
+        (("voc12", "resnet18"), "unknown benchmark 'voc12'; did you mean 'voc12_seg'?"),
         (("voc12_seg", "missing.pth", "--gpus", 0), "no such checkpoint file: missing.pth"),
         (("voc12_seg", "resnet18", "--init", "random", "--data-root", "nowhere", "--gpus", 0), "nowhere"),
         (("voc12_seg", "resnet19", "--init", "random"), "resnet19"),
         (("voc12_seg", "resnet18", "--init", "random", "--gpus", 99), "--gpus 99: this machine has"),
-        (("voc12_seg", "resnet18", "--split-size", 5), "--split-size: voc12_seg has no splits"),
-        (("voc07_det", "resnet18", "--output-stride", 8), "--output-stride: voc07_det has none"),
-        (("voc07_det", "resnet18", "--crop-size", 8, 8), "--crop-size: detection trains on whole pictures"),
+        (
+            ("voc12_seg", "resnet18", "--split-size", 5),
+            "--split-size: voc12_seg has no splits; coco_lowshot_10k",
+        ),
+        (
+            ("coco_lowshot_1k", "resnet18", "--split-size", "nine"),
+            "--split-size nine: give a number of images",
+        ),
+        (("voc12_seg", "resnet18", "--cfg-options", "lr"), "--cfg-options 'lr': write KEY=VALUE"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(arguments, said, tmp_path, monkeypatch):
     # In process for speed; the line itself is `run_cli`'s.
-    monkeypatch.setattr(run, "_check_installed", lambda protocol: None)
+    monkeypatch.setattr(Framework, "check_installed", lambda self, wanted_by: None)
     with pytest.raises(UserError) as caught:
         run.main([*map(str, arguments), "--work-dir", str(tmp_path)])
     assert said in str(caught.value) and "\n" not in str(caught.value)
@@ -68,9 +88,9 @@ def test_mistakes_are_one_line_and_exit_code_2(arguments, said, tmp_path, monkey
 
 
 def test_a_mistake_in_the_shell():
-    shown = run_tool("voc07", "resnet18")
+    shown = run_tool("voc12", "resnet18")
     assert shown.returncode == 2
-    assert shown.stderr.count("\n") == 1 and shown.stderr.startswith("error: unknown benchmark 'voc07'")
+    assert shown.stderr.count("\n") == 1 and shown.stderr.startswith("error: unknown benchmark 'voc12'")
 
 
 def test_seeds_are_a_number_or_a_list():
@@ -83,59 +103,27 @@ def test_seeds_are_a_number_or_a_list():
 
 
 def test_split_sizes():
-    assert (run.parse_split_size("9"), run.parse_split_size("all")) == (9, 0)
-    with pytest.raises(UserError, match="--split-size nine"):
-        run.parse_split_size("nine")
-
-
-def test_smoke_changes_only_what_it_names():
-    protocol = run.adapt(get_protocol("voc12_seg"), run.parse_arguments(["voc12_seg", "x", "--smoke"]))
-    assert protocol.schedule.steps < 1_000 and protocol.model["channels"] == 128
-    assert get_protocol("voc12_seg").schedule.steps == 20_000
+    lowshot, whole = find_benchmark("coco_lowshot_1k"), find_benchmark("voc12_seg")
+    assert run.parse_split_size("9", lowshot) == 9
+    assert run.parse_split_size(None, lowshot) == 1_000
+    assert run.parse_split_size("all", lowshot) is None
+    assert run.parse_split_size(None, whole) is None
 
 
 def test_rows_are_called_after_the_checkpoint():
-    assert make.name_of("work_dirs/compress_1q_resnet18/last.pth") == "compress_1q_resnet18"
-    assert make.name_of("runs/seed/epoch_12.pth") == "seed"
-    assert make.name_of("weights/moco_v2.pth.tar") == "moco_v2"
+    assert name_of("work_dirs/compress_1q_resnet18/last.pth") == "compress_1q_resnet18"
+    assert name_of("runs/seed/epoch_12.pth") == "seed"
+    assert name_of("weights/moco_v2.pth.tar") == "moco_v2"
 
 
 def test_random_needs_only_an_architecture():
-    initial = make.read_initial("resnet10t", "random")
+    initial = read_initial("resnet10t", "random")
     assert (initial.init, initial.label, initial.weights) == ("random", "random-resnet10t", "")
 
 
-def test_a_device_takes_the_published_number_of_images():
-    protocol = get_protocol("voc07_det")
-    schedule = protocol.schedule
-    assert make.batch_size(schedule, 2, gpus=0, wanted=None) == 2
-    assert make.batch_size(schedule, 2, gpus=4, wanted=None) == 8
-    assert make.batch_size(schedule, 2, gpus=16, wanted=None) == 16  # never more than published
-    assert make.batch_size(schedule, 2, gpus=1, wanted=16) == 16
-    with pytest.raises(UserError, match="--batch-size 5 cannot be shared by 2 GPUs"):
-        make.batch_size(schedule, 2, gpus=2, wanted=5)
-
-
-def test_low_shot_epochs_are_told_in_steps():
-    schedule, lines = make.make_schedule(get_protocol("coco_lowshot_1k"), 1_000, 1, None, None)
-    assert lines[0] == "schedule:        740 epochs of 1000 images, in steps:"
-    assert schedule.batch == 4 and schedule.steps == 185_000 and schedule.lr == 0.005
-
-
-def test_picture_sizes_follow_the_shorter_side():
-    det, seg = get_protocol("voc07_det").size, get_protocol("cityscapes_seg").size
-    assert make.resized(det, 240, None) == ImageSize((240,), 240, 400)
-    assert make.resized(seg, 180, None) == ImageSize((180,), 180, 360, (180, 180))
-    assert make.resized(seg, 180, (180, 240)).crop == (180, 240)
-    assert make.resized(seg, None, None) == seg
-
-
 def test_every_seed_has_its_split_and_folder(demo, tmp_path):
-    protocol = replace(get_protocol("coco_lowshot_1k"), split_size=2)
-    data = make.find_data(protocol, str(demo), None, 2, tmp_path / "splits")
-    _, initial = some_job(tmp_path)
-    schedule, _ = make.make_schedule(protocol, 2, 0, None, None)
-    jobs = make.make_jobs(protocol, initial, data, schedule, [0, 3, 5], 0, 0, tmp_path)
+    data = find_data("coco", str(demo), None, 2, tmp_path / "splits")
+    jobs = some_jobs(tmp_path, name="coco_lowshot_1k", seeds=(0, 3, 5), data=data)
     assert [Path(job.annotations).name for job in jobs] == [
         *("instances_2_fold0.json", "instances_2_fold3.json", "instances_2_fold0.json")
     ]
@@ -143,53 +131,72 @@ def test_every_seed_has_its_split_and_folder(demo, tmp_path):
 
 
 def test_all_of_the_data_instead_of_a_split(demo, tmp_path):
-    data = make.find_data(get_protocol("coco_lowshot_10k"), str(demo), None, 0, tmp_path)
+    data = find_data("coco", str(demo), None, None, tmp_path)
     assert data.train_images == 10 and data.annotations[0].endswith("instances_train2017.json")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_job_is_read_as_it_was_written(tmp_path):
-    for name in ("voc07_det", "voc12_seg"):
-        job, _ = some_job(tmp_path, name)
-        assert load(job.save()).settings() == job.settings()
+    (job,) = some_jobs(tmp_path, "--crop-size", "8", "9")
+    path = make_run(job, fill).save()
+    assert load(path) == job
+    assert (path.parent / "config.py").read_text() == fill(job).text
+
+
+def test_the_settings_of_a_run_are_what_shapes_its_result(tmp_path):
+    first = some_run(tmp_path / "a").settings
+    assert first == some_run(tmp_path / "b", workers=7).settings, "folder and workers do not"
+    assert first["schedule"]["steps"] == 100 and first["frozen"] == []
+    assert first["config_sha256"] != some_run(tmp_path, options={"rate": 2}).settings["config_sha256"]
 
 
 def test_a_folder_with_other_settings_is_not_resumed(tmp_path):
-    job, _ = some_job(tmp_path)
-    job.save()
-    replace(job, workers=7).save()  # does not shape the result
-    with pytest.raises(UserError, match="holds a run with another weight_decay .*--work-dir or --label"):
-        replace(job, weight_decay=0.5).save()
+    some_run(tmp_path).save()
+    some_run(tmp_path, workers=7).save()
+    with pytest.raises(
+        UserError, match=r"holds a run with another options \({} there, .*--work-dir or --label"
+    ):
+        some_run(tmp_path, options={"rate": 2}).save()
+
+
+def test_a_folder_of_an_earlier_version_is_not_resumed(tmp_path):
+    run_ = some_run(tmp_path)
+    run_.folder.mkdir(parents=True)
+    (run_.folder / "job.json").write_text('{"benchmark": "voc12_seg", "weight_decay": 0.1}')
+    with pytest.raises(UserError, match="holds a run with another benchmark"):
+        run_.save()
 
 
 def test_a_seed_with_a_row_is_skipped(tmp_path, capsys):
-    job, initial = some_job(tmp_path)
-    path = tmp_path / "results.jsonl"
+    run_, path = some_run(tmp_path), tmp_path / "results.jsonl"
     row = results.make_row(
-        "voc07_det", initial.label, "random", "resnet18", 0, {"AP": 12.5}, "", "", job.settings(), 1.0
+        "voc12_seg", "random-resnet18", "random", "resnet18", 0, {"mIoU": 12.5}, "", "", run_.settings, 1.0
     )
     results.append(path, row)
-    assert run.run_seed(job, initial, path)["metrics"] == {"AP": 12.5}
+    assert run.run_seed(run_, find_benchmark("voc12_seg"), path)["metrics"] == {"mIoU": 12.5}
     assert "seed 0: skipped" in capsys.readouterr().out
     assert len(results.read(path)) == 1
 
 
 def test_a_result_without_a_row_gets_one(tmp_path):
     """The process was killed after a run and before its row: nothing is trained again."""
-    job, initial = some_job(tmp_path)
-    folder = job.save().parent
-    outcome = {"metrics": {"AP": 3.0}, "resumed_from": 0, "seconds": 2.0}
-    (folder / launch.RESULT).write_text(json.dumps(outcome))
-    row = run.run_seed(job, initial, tmp_path / "results.jsonl")
-    assert row["metrics"] == {"AP": 3.0} and row["seed"] == 0 and row["settings"]["schedule"]["steps"] == 100
+    run_ = some_run(tmp_path)
+    outcome = {"metrics": {"mIoU": 3.0}, "resumed_from": 0, "seconds": 2.0}
+    (run_.save().parent / launch.RESULT).write_text(json.dumps(outcome))
+    benchmark = find_benchmark("voc12_seg")
+    row = run.run_seed(run_, benchmark, tmp_path / "results.jsonl")
+    assert (
+        row["metrics"] == {"mIoU": 3.0} and row["seed"] == 0 and row["settings"]["schedule"]["steps"] == 100
+    )
+    assert (row["title"], row["kind"], row["headline"]) == (benchmark.title, "transfer", "mIoU")
 
 
 def test_a_failing_run_names_its_reason_and_its_log(tmp_path):
-    job, _ = some_job(tmp_path, framework="mmseg", data_root=str(tmp_path / "gone"))
     pytest.importorskip("mmseg", reason="MMSegmentation is not installed: see docs/transfer.md")
-    with pytest.raises(UserError, match=r"seed 0 failed \(exit code 2\): .*gone.*train.log"):
-        launch.launch(job)
-    assert not (Path(job.folder) / launch.RESULT).exists()
+    run_ = some_run(tmp_path)  # no config of MMSegmentation
+    with pytest.raises(UserError, match=r"seed 0 failed \(exit code 1\): .*train.log"):
+        launch.launch(run_)
+    assert not (run_.folder / launch.RESULT).exists()
 
 
 def test_the_summary_is_mean_and_sample_deviation():

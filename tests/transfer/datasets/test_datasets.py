@@ -1,46 +1,14 @@
-"""Protocol numbers, dataset layouts and splits; no framework is needed for any of it."""
+"""Dataset layouts and splits; no framework is needed for any of it."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from distill.errors import UserError
-from transfer.benchmarks import BENCHMARKS, get_protocol
-from transfer.datasets import cityscapes, coco, segmentation, voc
-
-
-def test_published_settings():
-    det, seg = BENCHMARKS["voc07_det"], BENCHMARKS["voc12_seg"]
-    assert (det.schedule.batch, det.schedule.lr, det.schedule.steps) == (16, 0.02, 24_000)
-    assert (det.schedule.milestones, det.seeds) == ((18_000, 22_000), 5)
-    assert (seg.schedule.lr, seg.schedule.end_lr, seg.weight_decay) == (1e-2, 1e-4, 5e-4)
-    assert (seg.size.crop, seg.model["channels"], seg.model["auxiliary_channels"]) == ((512, 512), 128, 64)
-    assert {protocol.optimizer for protocol in BENCHMARKS.values()} == {"SGD"}
-    assert BENCHMARKS["cityscapes_seg"].schedule.lr == 5e-3
-    assert BENCHMARKS["cityscapes_seg"].size.crop == (512, 1024)
-    few, more = BENCHMARKS["coco_lowshot_1k"], BENCHMARKS["coco_lowshot_10k"]
-    assert (few.schedule.epochs, few.schedule.milestones, few.split_size) == (740, (500, 660), 1_000)
-    assert (more.schedule.epochs, more.schedule.milestones, more.split_size) == (296, (200, 264), 10_000)
-    assert few.schedule.lr == more.schedule.lr == 0.02 and few.weight_decay == more.weight_decay == 1e-4
-
-
-def test_an_unknown_benchmark_names_the_valid_ones():
-    with pytest.raises(UserError, match="did you mean 'voc07_det'.*cityscapes_seg"):
-        get_protocol("voc7_det")
-
-
-def test_no_framework_is_imported():
-    code = (
-        "import sys, transfer.run, transfer.jobs.make, transfer.benchmarks\n"
-        "heavy = {'torch', 'mmcv', 'mmengine', 'mmdet', 'mmseg', 'detectron2'} & set(sys.modules)\n"
-        "assert not heavy, heavy"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
+from transfer.datasets import cityscapes, cityscapes_instances, coco, segmentation, voc
+from transfer.datasets.find import find_data
 
 # --- Pascal VOC detection -------------------------------------------------------------------------
 
@@ -178,6 +146,64 @@ def test_a_file_that_is_no_coco_annotation_is_named(tmp_path):
             coco.find_instances(tmp_path)
 
 
+def test_an_unknown_layout_names_the_valid_ones(tmp_path):
+    with pytest.raises(UserError, match="unknown data layout 'cocco'; did you mean 'coco'.*voc_boxes"):
+        find_data("cocco", str(tmp_path), None, None, tmp_path)
+
+
+# --- Cityscapes' instances --------------------------------------------------------------------------
+
+
+def by_hand(counts, size):
+    """COCO's run lengths -> mask, the slow way: runs of 0 and 1 in turn, down the columns."""
+    flat = [number % 2 for number, count in enumerate(counts) for _ in range(count)]
+    return np.array(flat).reshape(size[::-1]).T
+
+
+def test_run_lengths_are_those_of_the_mask():
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        mask = random.random((5, 7)) < 0.3
+        mask[2, 3] = True
+        assert np.array_equal(by_hand(cityscapes_instances.run_lengths(mask), mask.shape), mask)
+
+
+def test_objects_of_an_instance_mask():
+    values = np.zeros((4, 6), dtype=np.uint16)
+    values[0, :] = 7  # road: not of a class whose objects are told apart
+    values[1:3, 1:4] = 26_000  # the first car
+    values[3, 5] = 26_001
+    values[3, 0:2] = 24  # a group of people, not told apart
+    crowd, car, other = cityscapes_instances.objects(values)
+    assert (crowd["category_id"], crowd["iscrowd"], crowd["bbox"]) == (24, 1, [0, 3, 2, 1])
+    assert (car["category_id"], car["iscrowd"], car["bbox"], car["area"]) == (26, 0, [1, 1, 3, 2], 6)
+    assert other["bbox"] == [5, 3, 1, 1]
+    found = by_hand(car["segmentation"]["counts"], car["segmentation"]["size"])
+    assert np.array_equal(found, values == 26_000)
+
+
+def test_cityscapes_instances_are_written_once(tmp_path):
+    root = tmp_path / "cityscapes"
+    for split in ("train", "val"):
+        write_picture(root / f"leftImg8bit/{split}/bonn/bonn_0_leftImg8bit.png")
+        mask = root / f"gtFine/{split}/bonn/bonn_0_gtFine_instanceIds.png"
+        mask.parent.mkdir(parents=True)
+        Image.fromarray(np.array([[7, 26_000], [24, 24]], dtype=np.uint16)).save(mask)
+    data = find_data("cityscapes_instances", str(tmp_path), None, None, tmp_path / "out")
+    assert data.classes == ("person", "rider", "car", "truck", "bus", "train", "motorcycle", "bicycle")
+    assert data.train_images == 1 and data.test_pictures == str(root / "leftImg8bit/val")
+    content = json.loads((tmp_path / "out/instances_train.json").read_text())
+    (image,) = content["images"]
+    assert image["file_name"] == "bonn/bonn_0_leftImg8bit.png" and (image["height"], image["width"]) == (2, 2)
+    assert [item["id"] for item in content["annotations"]] == [1, 2]
+    before = (tmp_path / "out/instances_train.json").stat().st_mtime_ns
+    find_data("cityscapes_instances", str(tmp_path), None, None, tmp_path / "out")
+    assert (tmp_path / "out/instances_train.json").stat().st_mtime_ns == before
+    mask.unlink()
+    with pytest.raises(UserError, match="bonn_0_leftImg8bit.png: its mask .*instanceIds.png is missing"):
+        find_data("cityscapes_instances", str(tmp_path), None, None, tmp_path / "out")
+
+
 # --- Segmentation -----------------------------------------------------------------------------------
 
 
@@ -190,9 +216,9 @@ def test_plain_folders_number_their_classes_from_the_masks(tmp_path):
     for split in ("train", "val"):
         write_picture(tmp_path / f"img/{split}/a.jpg")
         write_mask(tmp_path / f"ann/{split}/a.png")
-    for benchmark in ("voc12_seg", "cityscapes_seg"):
-        data = segmentation.find_segmentation(tmp_path, benchmark)
-        assert data.classes == ("class 0", "class 1", "class 2") and data.table is None
+    for layout in ("voc_masks", "cityscapes_masks"):
+        data = segmentation.find_segmentation(tmp_path, layout)
+        assert data.classes == ("class 0", "class 1", "class 2") and data.label_map is None
         assert data.pairs("val") == [(tmp_path / "img/val/a.jpg", tmp_path / "ann/val/a.png")]
 
 
@@ -202,7 +228,7 @@ def test_a_picture_without_a_mask_is_named(tmp_path):
         write_mask(tmp_path / f"masks/{split}/a.png")
     write_picture(tmp_path / "images/train/b.jpg")
     with pytest.raises(UserError, match=r"b.jpg: its file .*masks/train/b.png is missing"):
-        segmentation.find_segmentation(tmp_path, "voc12_seg")
+        segmentation.find_segmentation(tmp_path, "voc_masks")
 
 
 def test_fewer_class_names_than_the_masks_hold_is_an_error(tmp_path):
@@ -210,7 +236,7 @@ def test_fewer_class_names_than_the_masks_hold_is_an_error(tmp_path):
         write_picture(tmp_path / f"img/{split}/a.jpg")
         write_mask(tmp_path / f"ann/{split}/a.png")
     with pytest.raises(UserError, match="a.png: holds class number 2, but only 2 classes are named"):
-        segmentation.find_segmentation(tmp_path, "voc12_seg", ("sky", "road"))
+        segmentation.find_segmentation(tmp_path, "voc_masks", ("sky", "road"))
 
 
 def test_voc2012_has_its_own_names(tmp_path):
@@ -220,10 +246,10 @@ def test_voc2012_has_its_own_names(tmp_path):
         write_mask(folder / f"SegmentationClass/{split}.png")
         (folder / "ImageSets/Segmentation").mkdir(parents=True, exist_ok=True)
         (folder / f"ImageSets/Segmentation/{split}.txt").write_text(f"{split}\n")
-    data = segmentation.find_segmentation(tmp_path, "voc12_seg")
+    data = segmentation.find_segmentation(tmp_path, "voc_masks")
     assert len(data.classes) == 21 and data.classes[15] == "person"
     (folder / "classes.txt").write_text("background\ncell\ndust\n")
-    assert segmentation.find_segmentation(tmp_path, "voc12_seg").classes == ("background", "cell", "dust")
+    assert segmentation.find_segmentation(tmp_path, "voc_masks").classes == ("background", "cell", "dust")
 
 
 def test_palette_masks_give_numbers_not_colours(tmp_path):
@@ -244,26 +270,26 @@ def write_cityscapes(root, kind):
 
 def test_cityscapes_label_ids_become_train_ids(tmp_path):
     write_cityscapes(tmp_path / "cityscapes", "labelIds")
-    data = segmentation.find_segmentation(tmp_path, "cityscapes_seg")
+    data = segmentation.find_segmentation(tmp_path, "cityscapes_masks")
     ((_, mask),) = data.pairs("train")
-    table = np.array(data.table)
-    assert table[segmentation.read_mask(mask)].tolist() == [[255, 0], [18, 13]]  # void, road; bicycle, car
+    values = segmentation.read_mask(mask).tolist()
+    assert [[data.label_map[value] for value in row] for row in values] == [[255, 0], [18, 13]]
+    # void, road; bicycle, car
 
 
 def test_cityscapes_train_ids_are_taken_as_they_are(tmp_path):
     write_cityscapes(tmp_path, "labelTrainIds")
-    assert segmentation.find_segmentation(tmp_path, "cityscapes_seg").table is None
+    assert segmentation.find_segmentation(tmp_path, "cityscapes_masks").label_map is None
 
 
-def test_the_label_table_is_cityscapes_own():
-    table = cityscapes.label_id_table()
-    assert sorted(set(table)) == [*range(19), 255]
-    assert [table[label] for label in (7, 11, 24, 33)] == [0, 2, 11, 18]
-    assert table.count(255) == 256 - 19
+def test_the_labels_are_cityscapes_own():
+    label_map = cityscapes.label_map()
+    assert set(label_map) == set(range(34)) and set(label_map.values()) == {*range(19), 255}
+    assert [label_map[label] for label in (7, 11, 24, 33)] == [0, 2, 11, 18]
 
 
 def test_missing_segmentation_data_names_both_layouts(tmp_path):
     with pytest.raises(UserError, match=r"no Cityscapes data \(nor .*folders\).*leftImg8bit/train"):
-        segmentation.find_segmentation(tmp_path, "cityscapes_seg")
+        segmentation.find_segmentation(tmp_path, "cityscapes_masks")
     with pytest.raises(UserError, match="no VOC2012 segmentation data"):
-        segmentation.find_segmentation(tmp_path, "voc12_seg")
+        segmentation.find_segmentation(tmp_path, "voc_masks")

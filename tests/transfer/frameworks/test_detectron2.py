@@ -14,7 +14,7 @@ from detectron2.utils.events import EventStorage  # noqa: E402
 from distill.backbones import create_backbone  # noqa: E402
 from distill.checkpoints import save_student  # noqa: E402
 from distill.errors import UserError  # noqa: E402
-from transfer.frameworks.detectron2.adapter import add_distilled_config  # noqa: E402
+from transfer.frameworks.detectron2.adapter import add_distilled_config, own_res5  # noqa: E402
 
 
 @pytest.fixture
@@ -112,3 +112,8 @@ def test_a_checkpoint_that_does_not_match_fails_at_building(student, tmp_path):
 def test_an_fpn_needs_maps_that_double():
     with pytest.raises(UserError, match="alexnet_compress: its maps lose a border"):
         build_model(config("FPN", "alexnet_compress"))
+
+
+def test_the_width_that_a_config_gives_res5_must_be_the_networks():
+    with pytest.raises(UserError, match="roi_heads.res5.out_channels is 2048, but res5 of resnet18 has 512"):
+        own_res5("resnet18", out_channels=2048)

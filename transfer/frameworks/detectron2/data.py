@@ -1,25 +1,30 @@
-"""VOC pictures and boxes in Detectron2's form, and VOC's metrics on its predictions."""
+"""Data sets in this package's layouts for Detectron2's own loaders, and VOC's metrics on its predictions.
 
-import copy
+A lazy config names these functions with all they need: nothing has to be registered before it is run.
+"""
 
-import torch
-from detectron2.data import build_detection_test_loader, build_detection_train_loader
-from detectron2.data import transforms as T
-from detectron2.data.detection_utils import annotations_to_instances, transform_instance_annotations
-from detectron2.data.samplers import TrainingSampler
+from collections.abc import Iterable
+
+from detectron2.data import DatasetCatalog, DatasetMapper, get_detection_dataset_dicts
+from detectron2.data.datasets import register_coco_instances
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
-from distill.data.images import read_rgb
-from transfer.datasets.voc import VocImage
+from distill.data.images import UNREADABLE
+from distill.errors import UserError
+from transfer.datasets.voc import find_detection
 from transfer.datasets.voc_ap import evaluate
-from transfer.jobs.job import Job
 
 
-def records(images: list[VocImage], classes: tuple[str, ...]) -> list[dict]:
-    """Detectron2's dataset dicts; pixels counted from 1, last included, become edges counted from 0."""
-    return [
+def voc_dicts(root: str, split: str, classes: Iterable[str], filter_empty: bool = True) -> list[dict]:
+    """Detectron2's dataset dicts of a VOC split; pixels counted from 1, last included, become edges from 0.
+
+    Args:
+        filter_empty: leave out pictures without a box.
+    """
+    classes = tuple(classes)
+    found = [
         {
             "file_name": str(image.path),
             "image_id": image.name,
@@ -34,57 +39,34 @@ def records(images: list[VocImage], classes: tuple[str, ...]) -> list[dict]:
                 for item in image.objects
             ],
         }
-        for image in images
+        for image in find_detection(root, classes).images(split)
     ]
+    return [record for record in found if record["annotations"]] if filter_empty else found
 
 
-class Mapper:
-    """Reads a record's picture (RGB, 0-255), resizes and, when training, flips it with its boxes."""
-
-    def __init__(self, augmentations: list, train: bool):
-        self.augmentations = T.AugmentationList(augmentations)
-        self.train = train
-
-    def __call__(self, record: dict) -> dict:
-        record = copy.deepcopy(record)
-        boxes = record.pop("annotations")
-        given = T.AugInput(read_rgb(record["file_name"]))
-        transforms = self.augmentations(given)
-        record["image"] = torch.from_numpy(given.image.transpose(2, 0, 1).copy())
-        if self.train:
-            size = given.image.shape[:2]
-            moved = [transform_instance_annotations(box, transforms, size) for box in boxes]
-            instances = annotations_to_instances(moved, size)
-            record["instances"] = instances[instances.gt_boxes.nonempty()]
-        return record
+def coco_dicts(annotations: str, pictures: str, filter_empty: bool = True) -> list[dict]:
+    """Detectron2's dataset dicts of a COCO annotation file, registered under the file's own name."""
+    if annotations not in DatasetCatalog:
+        register_coco_instances(annotations, {}, annotations, pictures)
+    return get_detection_dataset_dicts(annotations, filter_empty=filter_empty)
 
 
-def train_loader(job: Job, images: list[VocImage], seed: int):
-    """An endless loader; pictures without a box are left out, as Detectron2 does by default."""
-    found = [record for record in records(images, job.classes) if record["annotations"]]
-    size = job.size
-    resize = T.ResizeShortestEdge(size.train, size.longest, sample_style="choice")
-    return build_detection_train_loader(
-        found,
-        mapper=Mapper([resize, T.RandomFlip(job.model["flip"])], train=True),
-        sampler=TrainingSampler(len(found), shuffle=True, seed=seed),
-        total_batch_size=job.schedule.batch,
-        num_workers=job.workers,
-    )
+class Mapper(DatasetMapper):
+    """Detectron2's own, but a picture that cannot be used is named: UserError."""
 
-
-def test_loader(job: Job, images: list[VocImage]):
-    """Goes once through the test pictures, one at a time."""
-    resize = T.ResizeShortestEdge(job.size.test, job.size.longest)
-    mapper = Mapper([resize], train=False)
-    return build_detection_test_loader(records(images, job.classes), mapper=mapper, num_workers=job.workers)
+    def __call__(self, dataset_dict: dict) -> dict:
+        try:
+            return super().__call__(dataset_dict)
+        except UNREADABLE as error:
+            raise UserError(f"{dataset_dict['file_name']}: cannot be used ({error})") from error
 
 
 class VocEvaluator(DatasetEvaluator):
     """Collects predictions from every process and measures them as ``transfer.datasets.voc_ap``."""
 
-    def __init__(self, images: list[VocImage], classes: tuple[str, ...]):
-        self.images, self.classes = images, classes
+    def __init__(self, root: str, split: str, classes: Iterable[str]):
+        self.classes = tuple(classes)
+        self.images = find_detection(root, self.classes).images(split)
         self.reset()
 
     def reset(self) -> None:

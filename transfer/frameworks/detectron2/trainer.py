@@ -1,4 +1,4 @@
-"""Faster R-CNN C4 as OSS A.5 describes it, in Detectron2."""
+"""Trains and tests a filled config as Detectron2's lazy trainer does, and resumes where it was killed."""
 
 import os
 import weakref
@@ -6,21 +6,20 @@ from pathlib import Path
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
-from detectron2.config import CfgNode, get_cfg
-from detectron2.engine import HookBase, SimpleTrainer, create_ddp_model, hooks
+from detectron2.config import LazyConfig, instantiate
+from detectron2.engine import AMPTrainer, HookBase, SimpleTrainer, create_ddp_model, hooks
 from detectron2.evaluation import inference_on_dataset
-from detectron2.modeling import build_model
-from detectron2.solver import build_lr_scheduler, build_optimizer
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from detectron2.utils.events import JSONWriter, get_event_storage
 from detectron2.utils.logger import setup_logger
+from omegaconf import DictConfig
 
-from transfer.datasets.voc import find_detection
-from transfer.frameworks.detectron2.adapter import add_distilled_config
-from transfer.frameworks.detectron2.data import VocEvaluator, test_loader, train_loader
+from transfer.frameworks.detectron2.fill import FILE
 from transfer.jobs.job import Job
 from transfer.jobs.progress import Progress, show
+
+COCO_METRICS = ("AP", "AP50", "AP75")
 
 
 class TransferProgress(HookBase):
@@ -43,41 +42,25 @@ def train_and_test(job: Job) -> tuple[dict[str, float], int]:
     """
     _join_processes(job)
     setup_logger()
-    data = find_detection(job.data_root, job.classes)
-    cfg = build_config(job)
-    if comm.is_main_process():
-        (Path(job.folder) / "config.yaml").write_text(cfg.dump())
-    seed_all_rng(job.seed)  # the same initial head in every process
-    model = build_model(cfg)
-    seed_all_rng(job.seed + comm.get_rank())
-    trained, first = _train(job, cfg, model, data.images("trainval"))
+    cfg = LazyConfig.load(str(Path(job.folder) / FILE))
+    seed_all_rng(cfg.train.seed)  # the same initial head in every process
+    model, first = _train(cfg, instantiate(cfg.model).to(cfg.train.device))
     if comm.is_main_process():
         show("testing")
-    test = data.images("test")
-    metrics = inference_on_dataset(trained, test_loader(job, test), VocEvaluator(test, job.classes))
-    return metrics or {}, first
+    loader = instantiate(cfg.dataloader.test)  # before the evaluator, which needs the data set's name
+    found = inference_on_dataset(model, loader, instantiate(cfg.dataloader.evaluator))
+    return flat(found or {}), first
 
 
-def build_config(job: Job) -> CfgNode:
-    """Detectron2's config of the model and its solver; the data comes from the job."""
-    cfg = get_cfg()
-    add_distilled_config(cfg)
-    model, solver, schedule = cfg.MODEL, cfg.SOLVER, job.schedule
-    model.DEVICE = "cuda" if job.gpus else "cpu"
-    model.WEIGHTS = ""  # whole detectors only; the backbone's are MODEL.DISTILLED.WEIGHTS
-    model.PIXEL_MEAN, model.PIXEL_STD, cfg.INPUT.FORMAT = job.mean_255, job.std_255, "RGB"
-    model.BACKBONE.NAME, model.BACKBONE.FREEZE_AT = "build_distilled_backbone", 0
-    model.DISTILLED.ARCH, model.DISTILLED.WEIGHTS, model.DISTILLED.NORM = job.arch, job.weights, job.norm
-    model.RPN.IN_FEATURES = model.ROI_HEADS.IN_FEATURES = ["res4"]
-    model.ANCHOR_GENERATOR.SIZES = [list(job.model["anchor_sizes"])]
-    model.RPN.PRE_NMS_TOPK_TEST, model.RPN.POST_NMS_TOPK_TEST = 6_000, job.model["proposals"]
-    model.ROI_HEADS.NAME, model.ROI_HEADS.NUM_CLASSES = "DistilledRes5ROIHeads", len(job.classes)
-    model.ROI_HEADS.BATCH_SIZE_PER_IMAGE = job.model["rois"]
-    model.ROI_BOX_HEAD.POOLER_RESOLUTION = job.model["pooler"]
-    solver.IMS_PER_BATCH, solver.BASE_LR, solver.WEIGHT_DECAY = schedule.batch, schedule.lr, job.weight_decay
-    solver.STEPS, solver.MAX_ITER, solver.WARMUP_ITERS = schedule.milestones, schedule.steps, schedule.warmup
-    cfg.OUTPUT_DIR = job.folder
-    return cfg
+def flat(found: dict) -> dict[str, float]:
+    """An evaluator's results as ``bbox_AP`` and so on; its NaN for a detector that found nothing is 0."""
+    metrics = {}
+    for name, value in found.items():
+        if isinstance(value, dict):
+            metrics |= {f"{name}_{metric}": value[metric] for metric in COCO_METRICS}
+        else:
+            metrics[name] = value
+    return {name: float(value) if value == value else 0.0 for name, value in metrics.items()}
 
 
 def _join_processes(job: Job) -> None:
@@ -88,15 +71,18 @@ def _join_processes(job: Job) -> None:
         comm.create_local_process_group(job.gpus)
 
 
-def _train(job: Job, cfg: CfgNode, model: torch.nn.Module, images: list) -> tuple[torch.nn.Module, int]:
-    wrapped = create_ddp_model(model, broadcast_buffers=False)
-    optimizer = build_optimizer(cfg, model)
-    scheduler = build_lr_scheduler(cfg, optimizer)
-    trainer = SimpleTrainer(wrapped, None, optimizer)
+def _train(cfg: DictConfig, model: torch.nn.Module) -> tuple[torch.nn.Module, int]:
+    settings = cfg.train
+    wrapped = create_ddp_model(model, **settings.ddp)
+    cfg.optimizer.params.model = model
+    optimizer = instantiate(cfg.optimizer)
+    trainer = (AMPTrainer if settings.amp.enabled else SimpleTrainer)(wrapped, None, optimizer)
     checkpoints = DetectionCheckpointer(
-        wrapped, job.folder, trainer=weakref.proxy(trainer), save_to_disk=comm.is_main_process()
+        wrapped, settings.output_dir, trainer=weakref.proxy(trainer), save_to_disk=comm.is_main_process()
     )
-    trainer.register_hooks([hooks.IterationTimer(), hooks.LRScheduler(optimizer, scheduler)])
+    trainer.register_hooks(
+        [hooks.IterationTimer(), hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier))]
+    )
     first = 0
     if checkpoints.has_checkpoint():
         name = Path(checkpoints.get_checkpoint_file()).name
@@ -105,15 +91,16 @@ def _train(job: Job, cfg: CfgNode, model: torch.nn.Module, images: list) -> tupl
         checkpoints.resume_or_load("", resume=True)
         first = trainer.iter + 1
     # Detectron2's endless sampler cannot be wound forward: a resumed run draws another order.
-    trainer.data_loader = train_loader(job, images, seed=job.seed * 1_000_003 + first)
+    seed_all_rng(settings.seed * 1_000_003 + first + comm.get_rank())
+    trainer.data_loader = instantiate(cfg.dataloader.train)
     tail = []
-    if job.model["precise_bn"]:
-        batches = train_loader(job, images, seed=job.seed)
-        tail.append(hooks.PreciseBN(0, wrapped, batches, job.model["precise_bn"]))
+    if settings.get("precise_bn"):
+        tail.append(hooks.PreciseBN(0, wrapped, instantiate(cfg.dataloader.train), settings.precise_bn))
     if comm.is_main_process():
-        tail.append(hooks.PeriodicCheckpointer(checkpoints, job.checkpoint_every, max_to_keep=2))
-        tail.append(hooks.PeriodicWriter([JSONWriter(os.path.join(job.folder, "metrics.json"))], period=10))
+        tail.append(hooks.PeriodicCheckpointer(checkpoints, **settings.checkpointer))
+        metrics = JSONWriter(os.path.join(settings.output_dir, "metrics.json"))
+        tail.append(hooks.PeriodicWriter([metrics], period=settings.log_period))
     trainer.register_hooks([*tail, TransferProgress()])
-    if first < job.schedule.steps:
-        trainer.train(first, job.schedule.steps)
+    if first < settings.max_iter:
+        trainer.train(first, settings.max_iter)
     return wrapped, first

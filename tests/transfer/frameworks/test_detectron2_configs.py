@@ -1,0 +1,177 @@
+"""The configs of the benchmarks, trained as Detectron2's own lazy trainer does it, with the adapter alone."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+pytest.importorskip("detectron2", reason="Detectron2 is not installed: its configs cannot be tested")
+
+from detectron2 import model_zoo  # noqa: E402
+from detectron2.config import LazyConfig, instantiate  # noqa: E402
+from detectron2.data import DatasetCatalog, MetadataCatalog  # noqa: E402
+from detectron2.data.datasets import register_coco_instances, register_pascal_voc  # noqa: E402
+from detectron2.engine import SimpleTrainer, hooks  # noqa: E402
+from detectron2.evaluation import inference_on_dataset  # noqa: E402
+from detectron2.structures import Boxes, Instances  # noqa: E402
+from detectron2.utils.events import EventStorage  # noqa: E402
+from torch.nn.modules.batchnorm import _BatchNorm  # noqa: E402
+
+from distill.demo.scenes import DIGITS  # noqa: E402
+from distill.demo.world import write_demo  # noqa: E402
+from transfer.frameworks.native import detectron2_names  # noqa: E402
+
+FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
+
+# benchmark -> the kind of its data, its steps, and its milestones
+ROWS = {
+    "voc07_det": ("voc", 24_000, [18_000, 22_000]),
+    "voc07_det_res5": ("voc", 24_000, [18_000, 22_000]),
+    "coco_det": ("coco", 90_000, [60_000, 80_000]),
+    "coco_det_c4": ("coco", 90_000, [60_000, 80_000]),
+}
+SMALL = (
+    "train.device=cpu",
+    "train.max_iter=3",
+    "dataloader.train.total_batch_size=2",
+    "dataloader.train.num_workers=0",
+    "dataloader.test.num_workers=0",
+    "dataloader.train.dataset.names=tiny_train",
+    "dataloader.test.dataset.names=tiny_test",
+    "dataloader.train.mapper.augmentations.0.short_edge_length=[64]",
+    "dataloader.test.mapper.augmentations.0.short_edge_length=64",
+    "dataloader.evaluator.dataset_name=tiny_test",
+    "model.roi_heads.batch_size_per_image=16",
+    "model.proposal_generator.post_nms_topk=[50,20]",
+)
+RESULTS = {"voc": {"bbox"}, "coco": {"bbox", "segm"}}
+OF_DATA = {"voc": (), "coco": ("dataloader.train.mapper.instance_mask_format=bitmask",)}  # the masks are RLE
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(4, 2))
+
+
+@pytest.fixture
+def tiny(demo):
+    """Registers the demo scenes as Detectron2 registers its own data sets; returns {kind: register}."""
+
+    def voc():
+        for name, split in (("tiny_train", "trainval"), ("tiny_test", "test")):
+            register_pascal_voc(name, str(demo / "voc/VOCdevkit/VOC2007"), split, 2007, DIGITS)
+        return len(DIGITS)
+
+    def coco():
+        folder = demo / "coco"
+        for name, split in (("tiny_train", "train2017"), ("tiny_test", "val2017")):
+            file = folder / f"annotations/instances_{split}.json"
+            register_coco_instances(name, {}, str(file), str(folder / split))
+        DatasetCatalog.get("tiny_test")
+        return len(MetadataCatalog.get("tiny_test").thing_classes)
+
+    yield {"voc": voc, "coco": coco}
+    for name in ("tiny_train", "tiny_test"):
+        DatasetCatalog.remove(name)
+        MetadataCatalog.remove(name)
+
+
+def load(name: str):
+    return LazyConfig.load(str(FOLDER / f"{name}.py"))
+
+
+def test_every_config_has_a_row():
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(ROWS)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, tmp_path):
+    """What ``tools/lazyconfig_train_net.py`` of Detectron2 does, with overrides in its own grammar."""
+    kind, *_ = ROWS[name]
+    classes = tiny[kind]()
+    sizes = (f"model.roi_heads.num_classes={classes}", f"train.output_dir={tmp_path}")
+    cfg = LazyConfig.apply_overrides(load(name), [*SMALL, *OF_DATA[kind], *sizes])
+    model = instantiate(cfg.model).to(cfg.train.device)
+    cfg.optimizer.params.model = model
+    trainer = SimpleTrainer(model, instantiate(cfg.dataloader.train), instantiate(cfg.optimizer))
+    trainer.register_hooks([hooks.LRScheduler(scheduler=instantiate(cfg.lr_multiplier))])
+    trainer.train(0, cfg.train.max_iter)
+    without = [key for key, parameter in model.named_parameters() if parameter.grad is None]
+    assert without == [], "nothing is frozen"
+
+    found = inference_on_dataset(
+        model, instantiate(cfg.dataloader.test), instantiate(cfg.dataloader.evaluator)
+    )
+    assert set(found) == RESULTS[kind]
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_published_settings(name):
+    cfg, (_, steps, milestones) = load(name), ROWS[name]
+    assert (cfg.dataloader.train.total_batch_size, cfg.optimizer.lr) == (16, 0.02)
+    assert cfg.train.max_iter == steps
+    rate = instantiate(cfg.lr_multiplier)
+    for number, step in enumerate(milestones, start=1):
+        before, after = (rate((step + shift) / steps) for shift in (-1, 0))
+        assert (before, after) == pytest.approx((0.1 ** (number - 1), 0.1**number))
+    norms = {type(part) for part in instantiate(cfg.model).modules() if isinstance(part, _BatchNorm)}
+    assert norms == {torch.nn.SyncBatchNorm}
+    assert cfg.model.input_format == cfg.dataloader.train.mapper.image_format == "RGB"
+    assert cfg.dataloader.test.mapper.image_format == "RGB"
+    assert cfg.model.pixel_std[0] == 58.395, "in RGB the first is red's"
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_the_docstring_says_what_it_is_and_how_to_run_it(name):
+    text = (FOLDER / f"{name}.py").read_text().split('"""')[1]
+    for said in (f"tools/run_transfer.sh {name} ", f"detectron2/{name}.py", "Cost: ", "Published", "Ours: "):
+        assert said in text
+
+
+@pytest.mark.parametrize("name", ["voc07_det", "voc07_det_res5"])
+def test_the_losses_are_those_of_detectron2s_own_detector(name):
+    """A ResNet-50 is in both: with the same weights and the same batch the losses are equal bit for bit."""
+    own = load(name).model
+    own.backbone.arch, own.proposal_generator.head.in_channels = "resnet50", 1024
+    if name == "voc07_det_res5":
+        own.roi_heads.res5.update(out_channels=2048, norm="")  # Detectron2's has no norm after res5
+    stock = model_zoo.get_config("common/models/mask_rcnn_c4.py").model
+    for part in (stock.backbone.stem, stock.backbone.stages, stock.roi_heads.res5):
+        part.norm = "BN"
+    stock.backbone.stages.stride_in_1x1 = stock.roi_heads.res5.stride_in_1x1 = False
+    stock.backbone.freeze_at = 0
+    stock.roi_heads.num_classes = 20
+    del stock.roi_heads.mask_head
+    stock.input_format, stock.pixel_mean, stock.pixel_std = own.input_format, own.pixel_mean, own.pixel_std
+
+    own.roi_heads.batch_size_per_image = stock.roi_heads.batch_size_per_image = 16  # quick
+    model, reference = instantiate(own), instantiate(stock)
+    reference.load_state_dict(as_detectron2s(model.state_dict()), strict=True)
+    found = losses(model)
+    assert found == losses(reference) and all(loss > 0 for loss in found.values())
+
+
+def as_detectron2s(state: dict) -> dict:
+    """The detector's tensors, those of timm's modules under the names of Detectron2's own ResNet."""
+    named = {}
+    for key, value in state.items():
+        prefix = next((p for p in ("backbone.", "roi_heads.res5.0.layer4.") if key.startswith(p)), "")
+        if prefix == "backbone.":
+            (key,) = detectron2_names({key.removeprefix(prefix): value})
+            key = prefix + key
+        elif prefix:
+            (key,) = detectron2_names({key.removeprefix("roi_heads.res5.0."): value})
+            key = f"roi_heads.{key}"
+        named[key] = value
+    return named
+
+
+def losses(model) -> dict[str, float]:
+    """Of one fixed batch of two pictures."""
+    torch.manual_seed(0)
+    boxes = Boxes(torch.tensor([[10.0, 10, 60, 60], [30, 20, 90, 80]]))
+    instances = Instances((96, 128), gt_boxes=boxes, gt_classes=torch.tensor([1, 7]))
+    images = torch.randint(0, 256, (2, 3, 96, 128), dtype=torch.uint8)
+    with EventStorage(), torch.no_grad():
+        found = model.train()([{"image": image, "instances": instances} for image in images])
+    return {name: loss.item() for name, loss in found.items()}

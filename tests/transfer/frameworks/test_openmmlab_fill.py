@@ -1,0 +1,150 @@
+"""What ``tools/run_transfer.sh`` fills into a benchmark's config: read back from the file that it writes."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("mmdet", reason="MMDetection is not installed: its benchmarks cannot be filled")
+pytest.importorskip("mmseg", reason="MMSegmentation is not installed: its benchmarks cannot be filled")
+
+from mmengine.config import Config  # noqa: E402
+
+from distill.demo.world import write_demo  # noqa: E402
+from distill.errors import UserError  # noqa: E402
+from transfer import run  # noqa: E402
+from transfer.benchmark import find_benchmark  # noqa: E402
+from transfer.datasets.find import find_data  # noqa: E402
+from transfer.jobs.initial import Initial  # noqa: E402
+
+RANDOM = Initial("random", "random", "resnet34", "", "", (0.5, 0.4, 0.3), (0.2,) * 3)
+WEIGHTS = Initial("distilled", "run", "resnet34", "/runs/last.pth", "abc", (0.5, 0.4, 0.3), (0.2,) * 3)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(8, 2))
+
+
+@pytest.fixture
+def fill(demo, tmp_path):
+    """(benchmark, options, initial) -> (what fill gives, its config as read from its file)."""
+
+    def filled(name, *options, initial=RANDOM, gpus=0, cfg_options=()):
+        benchmark = find_benchmark(name)
+        given = run.parse_arguments([name, "x", "--work-dir", str(tmp_path), *map(str, options)])
+        benchmark = benchmark.for_smoke() if given.smoke else benchmark
+        data = find_data(
+            benchmark.data, str(demo), None, 1 if benchmark.split_size else None, tmp_path / "out"
+        )
+        (job,) = run.make_jobs(benchmark, given, dict(cfg_options), initial, data, [3], gpus)
+        found = importlib.import_module(f"transfer.frameworks.{benchmark.framework}.fill").fill(job)
+        path = tmp_path / found.file
+        path.write_text(found.text)
+        return found, Config.fromfile(path)
+
+    return filled
+
+
+def test_backbone_widths_pixels_classes_and_data(fill, demo):
+    found, config = fill("coco_lowshot_1k", initial=WEIGHTS)
+    model = config.model
+    assert (model.backbone.arch, model.backbone.weights) == ("resnet34", "/runs/last.pth")
+    assert model.neck.in_channels == [64, 128, 256, 512]
+    assert model.data_preprocessor.mean == [127.5, 102.0, 76.5]
+    assert model.roi_head.bbox_head.num_classes == model.roi_head.mask_head.num_classes == 10
+    train = config.train_dataloader.dataset
+    assert train.ann_file.endswith("out/instances_1_fold3.json") and len(train.metainfo.classes) == 10
+    assert Path(config.test_dataloader.dataset.ann_file) == demo / "coco/annotations/instances_val2017.json"
+    assert config.randomness.seed == 3 and config.train_dataloader.dataset.filter_cfg.min_size == 32
+    assert config.train_dataloader.batch_sampler.type == "AspectRatioBatchSampler", "theirs"
+
+
+def test_the_heads_of_a_segmenter_take_the_backbones_widths(fill):
+    _, config = fill("cityscapes_seg", initial=Initial(**{**vars(RANDOM), "arch": "resnet50"}))
+    assert (config.model.decode_head.in_channels, config.model.auxiliary_head.in_channels) == (2_048, 1_024)
+    assert config.train_dataloader.dataset.type == "SegmentationPairs"
+    steps = [step.type for step in config.train_dataloader.dataset.pipeline]
+    assert steps[:2] == ["LoadImageFromFile", "LoadAnnotations"] and "PhotoMetricDistortion" in steps
+
+
+def test_a_random_start_freezes_nothing_and_says_so(fill):
+    found, config = fill("coco_lowshot_1k", initial=WEIGHTS)
+    assert found.frozen == ("stem", "res2")
+    assert (config.model.backbone.frozen_stages, config.model.backbone.norm_eval) == (1, True)
+    found, config = fill("coco_lowshot_1k", initial=RANDOM)
+    assert found.frozen == ()
+    assert (config.model.backbone.frozen_stages, config.model.backbone.norm_eval) == (-1, False)
+
+
+def test_the_linear_rule_is_applied_once_and_epochs_stay(fill):
+    found, config = fill("coco_lowshot_1k", gpus=2)
+    assert config.train_dataloader.batch_size == 4 and config.optim_wrapper.optimizer.lr == 0.01
+    warmup, steps = config.param_scheduler
+    assert (config.train_cfg.max_epochs, steps.milestones) == (740, [500, 660])
+    assert warmup.end == 370, "740 epochs of one image: half of the run; else 1000"
+    assert config.auto_scale_lr.base_batch_size == 8, "--auto-scale-lr would not scale it again"
+    assert "lr x 1/2" in found.lines[1] and config.launcher == "pytorch"
+
+
+def test_fewer_steps_of_a_run_in_epochs_count_in_steps(fill):
+    found, config = fill("coco_lowshot_1k", "--max-steps", 74)
+    assert config.train_cfg.to_dict() == {"type": "IterBasedTrainLoop", "max_iters": 74}
+    assert config.param_scheduler[1].milestones == [50, 66] and not config.param_scheduler[1].by_epoch
+    assert not config.default_hooks.checkpoint.by_epoch and not config.log_processor.by_epoch
+    assert (found.schedule.steps, found.schedule.epochs) == (74, None)
+
+
+def test_picture_sizes_follow_the_shorter_side(fill):
+    _, config = fill("coco_lowshot_1k", "--image-size", 240)
+    for loader in (config.train_dataloader, config.test_dataloader):
+        assert [step.scale for step in loader.dataset.pipeline if "scale" in step] == [(400, 240)]
+    _, config = fill("cityscapes_seg", "--image-size", 180)
+    assert (
+        config.train_dataloader.dataset.pipeline[3].crop_size
+        == config.model.data_preprocessor.size
+        == (180, 180)
+    )
+    assert config.test_dataloader.dataset.pipeline[1].scale == (360, 180)
+    _, config = fill("cityscapes_seg", "--image-size", 180, "--crop-size", 180, 240)
+    assert config.train_dataloader.dataset.pipeline[3].crop_size == (180, 240)
+
+
+def test_options_are_applied_last(fill):
+    options = {"optim_wrapper.optimizer.lr": 0.5, "model.neck.norm_cfg": {"type": "BN"}}
+    found, config = fill("coco_lowshot_1k", cfg_options=options)
+    assert config.optim_wrapper.optimizer.lr == found.schedule.lr == 0.5
+    assert config.model.neck.norm_cfg.type == "BN", "a key that the class takes and the config does not give"
+    assert found.lines[-1] == "schedule, rule:  --cfg-options, as given"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "cfg_options", "said"),
+    [
+        ("coco_lowshot_1k", ("--crop-size", 8, 8), {}, "--crop-size: detection trains on whole pictures"),
+        ("coco_lowshot_1k", ("--output-stride", 8), {}, "--output-stride: coco_lowshot_1k has none"),
+        ("coco_lowshot_1k", (), {"model.nek.in_channels": 1}, "'model.nek'; did you mean 'model.neck'"),
+        ("coco_lowshot_1k", (), {"model.neck.norm_cf": 1}, "did you mean 'model.neck.norm_cfg'"),
+        ("coco_lowshot_1k", (), {"model.backbone.frozen": 1}, "did you mean 'model.backbone.frozen_stages'"),
+        ("coco_lowshot_1k", (), {"param_scheduler.2.gamma": 1}, "unknown config key 'param_scheduler.2'"),
+        ("coco_lowshot_1k", (), {"model.type.x": 1}, "model.type is 'MaskRCNN', which has no keys"),
+        ("coco_lowshot_1k", (), {"train_cfg.max_epochs": 9}, "milestone 500 is not before the last epoch, 9"),
+        ("voc12_seg", (), {"model.backbone.arhc": 1}, "did you mean 'model.backbone.arch'"),
+    ],
+)
+def test_a_mistake_is_one_line(fill, name, options, cfg_options, said):
+    with pytest.raises(UserError) as caught:
+        fill(name, *options, cfg_options=cfg_options)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["coco_lowshot_1k", "voc12_seg", "cityscapes_seg"])
+def test_smoke_is_small_and_learns_by_adamw(fill, name):
+    found, config = fill(name, "--smoke")
+    assert found.schedule.steps <= 160 and config.optim_wrapper.optimizer.to_dict().keys() == {
+        "type",
+        "lr",
+        "weight_decay",
+    }
+    scales = [step.scale for step in config.train_dataloader.dataset.pipeline if "scale" in step]
+    assert [min(scale) for scale in scales] == [128]

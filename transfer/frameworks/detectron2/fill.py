@@ -1,0 +1,180 @@
+"""A benchmark's lazy config with everything filled in that depends on backbone, data and machine."""
+
+import inspect
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from detectron2.config import LazyCall as L
+from detectron2.config import LazyConfig
+from detectron2.evaluation import COCOEvaluator
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from distill.engine.options import parse_options
+from distill.errors import UserError, unknown
+from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
+from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
+from transfer.jobs.job import Filled, Job
+from transfer.jobs.schedule import Schedule, batch_size, fit
+from transfer.network.partition import StagedBackbone
+from transfer.network.policy import first_stages
+
+FILE = "config.yaml"
+
+
+def fill(job: Job) -> Filled:
+    """The config of one job: Detectron2's lazy trainer runs it as it is.
+
+    Raises:
+        UserError: an option that a detector does not have, or a key that is not in the config.
+    """
+    if job.crop_size:
+        raise UserError("--crop-size: detection trains on whole pictures; use --image-size")
+    if job.output_stride:
+        raise UserError(f"--output-stride: {job.benchmark} has none; segmentation has")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # by Detectron2's model zoo
+        cfg = LazyConfig.load(job.config)
+    cfg.pop("benchmark")
+    if job.smoke:
+        set_keys(cfg, parse_options(LazyConfig.load(job.smoke, "overrides")))
+    base = read_schedule(cfg)
+    a_device = base.batch // cfg.train.get("reference_world_size", 1)
+    batch = batch_size(base.batch, a_device, job.gpus, job.batch)
+    schedule, lines = fit(base, batch, job.data.train_images, job.max_steps)
+    write_schedule(cfg, schedule)
+    _fill_model(cfg.model, job)
+    _fill_data(cfg.dataloader, job)
+    _fill_machine(cfg.train, job, schedule)
+    set_keys(cfg, job.options)
+    frozen = max(node.frozen for node in _nodes(cfg.model) if node.get("_target_") is DistilledBackbone)
+    return Filled(FILE, _text(cfg), read_schedule(cfg), tuple(lines), first_stages(frozen))
+
+
+def read_schedule(cfg: DictConfig) -> Schedule:
+    """What the config's solver says; its milestones and its warm-up are fractions of ``train.max_iter``."""
+    steps, rate = cfg.train.max_iter, cfg.lr_multiplier
+    *milestones, end = rate.scheduler.milestones
+    reached = {max(1, round(milestone * steps / end)) for milestone in milestones} - {steps}
+    return Schedule(
+        batch=cfg.dataloader.train.total_batch_size,
+        lr=cfg.optimizer.lr,
+        steps=steps,
+        milestones=tuple(sorted(reached)),
+        warmup=round(rate.warmup_length * steps),
+    )
+
+
+def write_schedule(cfg: DictConfig, schedule: Schedule) -> None:
+    """The inverse of ``read_schedule``."""
+    cfg.dataloader.train.total_batch_size = schedule.batch
+    cfg.optimizer.lr = schedule.lr
+    cfg.train.max_iter = schedule.steps
+    rate = cfg.lr_multiplier
+    rate.scheduler.milestones = [*schedule.milestones, schedule.steps]
+    rate.scheduler["values"] = rate.scheduler["values"][: len(schedule.milestones) + 1]
+    rate.warmup_length = schedule.warmup / schedule.steps
+
+
+def _fill_model(model: DictConfig, job: Job) -> None:
+    initial = job.initial
+    channels = StagedBackbone(initial.arch).channels
+    for node in _nodes(model):
+        if node.get("_target_") is DistilledBackbone:
+            node.arch, node.weights = initial.arch, initial.weights
+            if not initial.weights:
+                node.frozen = 0  # nothing is learnt yet that could be kept
+        if node.get("_target_") is own_res5:
+            node.out_channels = channels["res5"]
+        if "num_classes" in node and not OmegaConf.is_interpolation(node, "num_classes"):
+            node.num_classes = len(job.data.classes)
+        # On one device SyncBN would only be a slower BN.
+        if job.devices == 1 and not OmegaConf.is_interpolation(node, "norm") and node.get("norm") == "SyncBN":
+            node.norm = "BN"
+    if "res5" in model.get("roi_heads", {}):
+        model.proposal_generator.head.in_channels = channels["res4"]
+    model.pixel_mean, model.pixel_std = initial.mean_255, initial.std_255
+
+
+def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
+    """A config and all configs in it, without dataclasses and what an interpolation points to."""
+    yield cfg
+    for key in cfg:
+        if not OmegaConf.is_interpolation(cfg, key) and OmegaConf.is_dict(cfg[key]):
+            if OmegaConf.get_type(cfg, key) is dict:
+                yield from _nodes(cfg[key])
+
+
+def _fill_data(loaders: DictConfig, job: Job) -> None:
+    if job.data.test_annotations:
+        _instances(loaders, job)
+    elif job.data.layout == "voc_boxes":
+        _boxes(loaders, job)
+    else:
+        raise UserError(f"{job.benchmark}: Detectron2 cannot be given the data layout {job.data.layout} yet")
+    train, test = loaders.train, loaders.test
+    train.mapper["_target_"] = test.mapper["_target_"] = Mapper
+    train.num_workers = test.num_workers = job.workers
+    if job.image_size:
+        resize, resize_test = train.mapper.augmentations[0], test.mapper.augmentations[0]
+        longest = round(resize_test.max_size * job.image_size / resize_test.short_edge_length)
+        resize.short_edge_length, resize_test.short_edge_length = [job.image_size], job.image_size
+        resize.max_size = resize_test.max_size = longest
+
+
+def _boxes(loaders: DictConfig, job: Job) -> None:
+    common = {"root": job.data.root, "classes": list(job.data.classes)}
+    loaders.train.dataset = L(voc_dicts)(split="trainval", **common)
+    loaders.test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)
+    loaders.evaluator = L(VocEvaluator)(split="test", **common)
+
+
+def _instances(loaders: DictConfig, job: Job) -> None:
+    data = job.data
+    loaders.train.dataset = L(coco_dicts)(annotations=job.annotations, pictures=data.train_pictures)
+    loaders.test.dataset = L(coco_dicts)(
+        annotations=data.test_annotations, pictures=data.test_pictures, filter_empty=False
+    )
+    loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
+
+
+def _fill_machine(train: DictConfig, job: Job, schedule: Schedule) -> None:
+    train.device = "cuda" if job.gpus else "cpu"
+    train.output_dir, train.seed = job.folder, job.seed
+    train.eval_period = 0  # once, at the end
+    train.log_period = 10
+    # A tenth of the run, neither seconds nor days apart.
+    train.checkpointer.period = max(25, min(2_000, schedule.steps // 10))
+    train.checkpointer.max_to_keep = 2
+
+
+def set_keys(cfg: DictConfig, values: dict[str, object]) -> None:
+    """Sets dotted keys; UserError unless they are there or their callable has an argument of that name."""
+    for key, value in values.items():
+        node, names = cfg, key.split(".")
+        for depth, name in enumerate(names):
+            valid = _valid_keys(node)
+            if name not in valid:
+                path = [".".join([*names[:depth], other]) for other in valid]
+                raise unknown("config key", ".".join(names[: depth + 1]), path)
+            node = OmegaConf.select(cfg, ".".join(names[: depth + 1]))
+        OmegaConf.update(cfg, key, value, merge=False)
+
+
+def _valid_keys(node: object) -> list[str]:
+    if isinstance(node, ListConfig):
+        return [str(index) for index in range(len(node))]
+    if not isinstance(node, DictConfig):
+        return []
+    target = node["_target_"] if "_target_" in node else None
+    arguments = inspect.signature(target).parameters if callable(target) else ()
+    return list(dict.fromkeys([*map(str, node), *arguments]))
+
+
+def _text(cfg: DictConfig) -> str:
+    """What ``LazyConfig.save`` writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        LazyConfig.save(cfg, str(path))
+        return path.read_text()
