@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from distill.errors import UserError
-from transfer.network.partition import STRIDES, StageChain, StagedBackbone
+from transfer.network.partition import StageChain, StagedBackbone
+from transfer.network.probe import FAILURES, STRIDES
 
 OUTPUT_STRIDES = (8, 16, 32)
 PROBE_SIZE = 128  # pixels of the image that the strides are checked on
@@ -71,12 +72,14 @@ def _in_order(maps) -> list[torch.Tensor]:
 
 def _check(backbone: StagedBackbone, output_stride: int) -> None:
     training = backbone.training
-    with torch.no_grad():
-        maps = backbone.eval()(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
+    cannot = "{}: {} cannot be brought to stride {}; use --output-stride 32"
+    try:
+        with torch.no_grad():
+            maps = backbone.eval()(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
+    except FAILURES as error:
+        raise UserError(cannot.format(backbone.arch, "it", output_stride)) from error
     backbone.train(training)
     for stage, found in zip(backbone.out_stages, _in_order(maps), strict=True):
         stride = min(STRIDES[stage], output_stride)
         if found.shape[-1] != PROBE_SIZE // stride:
-            raise UserError(
-                f"{backbone.arch}: {stage} cannot be brought to stride {stride}; use --output-stride 32"
-            )
+            raise UserError(cannot.format(backbone.arch, stage, stride))

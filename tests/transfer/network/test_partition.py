@@ -125,7 +125,7 @@ def test_a_network_that_takes_multiples_of_32_alone_gets_a_padded_image(arch):
         assert torch.equal(maps[stage], padded[stage][..., :height, :width])
         assert maps[stage].shape[2:] == (height, width)
     assert staged.exact and staged.divisor == 32 and StagedBackbone("mobilenetv3_small_050").divisor == 1
-    assert [x.shape[2:] for x in staged(image[..., :96, :128]).values()] == [(24, 32), (12, 16), (6, 8), (3, 4)]
+    assert staged(image[..., :96, :128])["res5"].shape[2:] == (3, 4)
 
 
 def test_maps_that_are_not_image_over_stride_are_named():
