@@ -32,7 +32,7 @@ def fill(demo, tmp_path):
 
     def filled(name, *options, initial=RANDOM, gpus=0, cfg_options=()):
         benchmark = find_benchmark(name)
-        given = run.parse_arguments([name, "x", "--work-dir", str(tmp_path), *map(str, options)])
+        given = run.parser().parse_args([name, "x", "--work-dir", str(tmp_path), *map(str, options)])
         benchmark = benchmark.for_smoke() if given.smoke else benchmark
         data = find_data(
             benchmark.data, str(demo), None, 1 if benchmark.split_size else None, tmp_path / "out"
