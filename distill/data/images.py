@@ -9,7 +9,7 @@ from distill.errors import UserError
 
 AT_MOST_UNREADABLE = 0.01
 # what Pillow raises for a file that is not an image, a torn one and an absurdly large one
-_BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class UnreadableImage(UserError):
@@ -31,7 +31,7 @@ def read_image(path: str | os.PathLike) -> Image.Image:
             return _to_rgb(image)
     except FileNotFoundError as error:
         raise UnreadableImage(f"no such picture: {path}") from error
-    except _BROKEN as error:
+    except UNREADABLE as error:
         raise UnreadableImage(f"{path}: not a whole picture ({error})") from error
 
 
