@@ -172,16 +172,17 @@ def default_label(args: argparse.Namespace, weights: "Weights") -> str:
 
 
 def load(weights: "Weights", device: str | None) -> "Backbone":
-    """The network on its device; prints what was loaded."""
+    """The network on its device; the first process prints what was loaded."""
     from distill.backbones import Backbone
-    from distill.distributed import default_device
+    from distill.distributed import default_device, rank
 
     backbone = Backbone.from_weights(weights)
-    print(*backbone.report.lines(), sep="\n")
-    if weights.dropped:
-        print(f"  not used from the file: {', '.join(weights.dropped)}")
-    mean, std = (", ".join(f"{value:g}" for value in values) for values in (weights.mean, weights.std))
-    print(f"  pixels in [0, 1] normalised by mean {mean} and std {std}")
+    if rank() == 0:
+        print(*backbone.report.lines(), sep="\n")
+        if weights.dropped:
+            print(f"  not used from the file: {', '.join(weights.dropped)}")
+        mean, std = (", ".join(f"{value:g}" for value in values) for values in (weights.mean, weights.std))
+        print(f"  pixels in [0, 1] normalised by mean {mean} and std {std}")
     try:
         return backbone.to(device or default_device())
     except (RuntimeError, AssertionError) as error:

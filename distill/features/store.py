@@ -9,9 +9,11 @@ Each process writes its own part file. The parts become one record, cache.json, 
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -104,13 +106,11 @@ class Store:
         self.offset = header.tell()
         size = self.offset + self.count * self.width * self.dtype.itemsize
         with open(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
-            try:
-                os.posix_fallocate(file.fileno(), 0, size)  # a full disk shows now, not after hours
-                os.pwrite(file.fileno(), header.getvalue(), 0)
-            except OSError as error:
-                if not self.made.any():
-                    self.file.unlink(missing_ok=True)
-                raise OSError(error.errno, error.strerror, str(self.file)) from error
+            taken = 512 * os.fstat(file.fileno()).st_blocks
+            if size - taken > shutil.disk_usage(self.folder).free:  # says so now, not after hours
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
+            file.truncate(size)
+            file.write(header.getvalue())
 
     def refresh(self) -> None:
         """Takes notice of what other processes have made meanwhile."""

@@ -1,6 +1,7 @@
 """The files that features are kept in."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -58,6 +59,11 @@ def test_rows_that_are_claimed_but_missing_are_an_error(tmp_path):
     (tmp_path / "embeddings.npy").unlink()
     with pytest.raises(UserError, match="embeddings.npy is missing, though rows of it are done"):
         Store(tmp_path, MADE_FROM, 3)
+
+
+def test_a_disk_without_room_is_named_before_the_work_begins(tmp_path):
+    with pytest.raises(OSError, match="No space left on device: .*embeddings.npy"):
+        Store(tmp_path, MADE_FROM, 10 * shutil.disk_usage(tmp_path).free)
 
 
 def test_something_else_is_refused(tmp_path):
