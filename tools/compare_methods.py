@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.errors import run_cli, unknown  # noqa: E402
+from distill.results.protocol import declared  # noqa: E402
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,7 @@ RUNS = {
     "BYOL": Run("byol", None, MILD_VIEWS | {"model.momentum": 0.99}, **FROM_NOTHING),
     "SimCLR": Run("simclr", None, MILD_VIEWS, **FROM_NOTHING),
 }
-COLUMNS = {
-    "1-NN": ("knn", "1nn"),
-    "20-NN": ("knn", "20nn"),
-    "linear": ("linear", "top1"),
-    "cluster alignment": ("cluster_alignment", "top1"),
-}
+UNASKED = {name: protocol for name, protocol in declared().items() if protocol.default}
 
 
 def parse_args() -> argparse.Namespace:
@@ -203,36 +199,38 @@ def measure(args: argparse.Namespace, name: str, weights, init: str) -> None:
     """Evaluates frozen features and adds a row a protocol to ``results.jsonl``."""
     from distill import results
     from distill.backbones import Backbone
-    from distill.evaluation import KNN, ClusterAlignment, Extraction, Linear, evaluate, list_labelled
+    from distill.evaluation import Extraction, build, evaluate, list_labelled
 
     folders = [list_labelled(Path(args.data) / part) for part in ("train", "val")]
     extraction = Extraction(args.image_size, args.image_size, workers=args.workers)
-    evaluators = (KNN(), Linear(seed=args.seed), ClusterAlignment(seed=args.seed))
+    evaluators = [build(task, args.seed) for task in UNASKED]
     for result in evaluate(Backbone.from_weights(weights), *folders, evaluators, extraction):
-        row = results.make_row(
-            result.task, name, init, weights.arch, args.seed, result.metrics, weights.path, weights.sha256,
-            result.settings, result.seconds,
-        )  # fmt: skip
-        results.append(Path(args.out) / "results.jsonl", row)
+        results.append(Path(args.out) / "results.jsonl", result.row(name, init, weights, args.seed))
 
 
 def table(rows: list[dict]) -> list[str]:
-    """Markdown, the best 20-NN first."""
+    """Markdown: what the protocols that run unasked measured, the best by the first column first."""
     found: dict[str, dict] = {}
     for row in rows:
         found.setdefault(row["label"], {})[row["task"]] = row["metrics"]
-    whole = {name: tasks for name, tasks in found.items() if len(tasks) == 3}
-    lines = [f"| network | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
-    for name, tasks in sorted(whole.items(), key=lambda item: -item[1]["knn"]["20nn"]):
-        values = (f"{tasks[task][metric]:.1f}" for task, metric in COLUMNS.values())
-        lines.append(f"| {name} | {' | '.join(values)} |")
+    whole = {name: tasks for name, tasks in found.items() if tasks.keys() >= UNASKED.keys()}
+    columns = {
+        (task, metric): f"{protocol.title}, {protocol.read_as(metric)}"
+        for task, protocol in UNASKED.items()
+        for metric in protocol.metrics
+        if all(metric in tasks[task] for tasks in whole.values())
+    }
+    lines = [f"| network | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    values = {name: [tasks[task][metric] for task, metric in columns] for name, tasks in whole.items()}
+    for name in sorted(values, key=values.get, reverse=True):
+        lines.append(f"| {name} | {' | '.join(f'{value:.1f}' for value in values[name])} |")
     return lines
 
 
 def main() -> None:
     args = parse_args()
     from distill import results
-    from distill.checkpoints import random_weights, read_weights
+    from distill.checkpoints import init_of, random_weights, read_weights
 
     methods = sorted({run.method for run in RUNS.values()})
     chosen = args.only.split(",") if args.only else methods
@@ -242,12 +240,13 @@ def main() -> None:
     file = Path(args.out) / "results.jsonl"
 
     def done(name: str) -> bool:
-        return len(results.find(results.read(file), label=name)) == 3
+        return {row["task"] for row in results.find(results.read(file), label=name)} >= UNASKED.keys()
 
     for name, run in RUNS.items():
         if run.method in chosen and not done(name):
             print(f"\n== {name}", flush=True)
-            measure(args, name, read_weights(train(args, name, run)), "distilled")
+            weights = read_weights(train(args, name, run))
+            measure(args, name, weights, init_of(weights))
     if not args.only:
         for name, weights, init in (
             ("teacher", read_weights(args.teacher), "teacher"),

@@ -14,9 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.errors import run_cli  # noqa: E402
-
-TARGETS = ("detectron2", "mmdet", "mmseg", "timm", "torchvision")
-STAGES = ("res2", "res3", "res4", "res5")
+from transfer.frameworks import FRAMEWORKS  # noqa: E402
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,12 +22,12 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("checkpoint", metavar="CKPT", help="a checkpoint of any known format, or a timm name")
-    parser.add_argument("--to", required=True, choices=TARGETS, help="the framework")
+    parser.add_argument("--to", required=True, choices=FRAMEWORKS, help="the framework")
     parser.add_argument("--out", metavar="DIR", help="folder to write to (default: converted/ beside CKPT)")
     parser.add_argument("--arch", help="the architecture, where the checkpoint does not tell")
     parser.add_argument("--native", action="store_true", help="for the framework's own ResNet (no adapter)")
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, metavar="STAGE",
-                        help=f"maps that the config uses (default: {' '.join(STAGES)})")  # fmt: skip
+    parser.add_argument("--stages", nargs="+", default=("res2", "res3", "res4", "res5"), metavar="STAGE",
+                        help="maps that the config uses (default: res2 res3 res4 res5)")  # fmt: skip
     parser.add_argument("--no-verify", action="store_true", help="where the framework is not installed")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser.parse_args()
@@ -42,6 +40,7 @@ def main() -> None:
     done = convert(
         args.checkpoint, args.to, args.out, args.arch, args.native, args.stages, verified=not args.no_verify
     )
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
     print("\n".join(done.lines))
 
 

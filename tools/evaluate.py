@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Measures frozen features of a checkpoint on labelled images.
+"""Measures what a network is worth on labelled images.
 
   python tools/evaluate.py work_dirs/RUN/last.pth --data ROOT       ROOT/train, ROOT/val: folders of classes
   python tools/evaluate.py --random --arch resnet18 --data ROOT     the same network before any training
@@ -9,28 +9,32 @@ One row a protocol is appended to results.jsonl.
 """
 
 import argparse
+import importlib.util
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import UserError, run_cli, unknown  # noqa: E402
+from distill.results.protocol import Protocol, declared  # noqa: E402
 
 if TYPE_CHECKING:
     from distill.backbones import Backbone
     from distill.backbones.weights import Weights
     from distill.evaluation import Evaluator, LabelledFolder
 
-DEFAULT_PROTOCOLS = "knn,linear,cluster_alignment"
-INITS = {"distill": "distilled", "random": "random"}  # by the weights' source; all others are teachers
-
 
 def parse_args() -> argparse.Namespace:
+    protocols = declared()
+    unasked = ",".join(name for name, protocol in protocols.items() if protocol.default)
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
+        description=__doc__, epilog=described(protocols), allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument(
         "checkpoint", nargs="?", help="file (ours, or any that README.md lists under Teacher) or timm model"
     )
@@ -43,24 +47,38 @@ def parse_args() -> argparse.Namespace:
     data.add_argument("--image-size", type=int, help="side of the crop (default: the checkpoint's, or 224)")
     data.add_argument("--resize", type=int, help="shorter side before (default: image size * 256 / 224)")
     data.add_argument("--interpolation", default="bilinear", help="bilinear (default) or bicubic")
+    for name in ("mean", "std"):
+        data.add_argument(
+            f"--{name}", type=float, nargs=3, metavar=("R", "G", "B"),
+            help="of the pixels, for images in [0, 1] (default: the checkpoint's)",
+        )  # fmt: skip
     data.add_argument("--batch-size", type=int, default=256)
     data.add_argument("--workers", type=int, default=2, help="data loading processes (default 2)")
     data.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)")
     what = parser.add_argument_group("protocols")
     what.add_argument(
-        "--protocols",
-        default=DEFAULT_PROTOCOLS,
-        metavar="A,B",
-        help=f"default {DEFAULT_PROTOCOLS}; or retrieval",
+        "--protocols", default=unasked, metavar="A,B", help=f"of those below (default {unasked})"
+    )
+    what.add_argument("--import", dest="file", metavar="FILE.py", help="a file with a protocol of your own")
+    what.add_argument(
+        "--few-shot", default="", metavar="A,B", help="with few labels as well: '1-shot,1%%,10%%'"
     )
     what.add_argument(
-        "--few-shot", default="", metavar="A,B", help="k-NN with few labels as well: '1-shot,1%%,10%%'"
-    )
+        "--cfg-options", nargs="+", default=[], metavar="PROTOCOL.KEY=VALUE",
+        help="other settings of a protocol",
+    )  # fmt: skip
     what.add_argument("--seed", type=int, default=0)
     result = parser.add_argument_group("result")
     result.add_argument("--label", help="name in the report (default: the run's folder or the file)")
-    result.add_argument("--init-label", help="distilled, random, teacher, ... (default: from the checkpoint)")
+    result.add_argument(
+        "--init-label", help="distilled, self-supervised, random, teacher, ... (default: from the checkpoint)"
+    )
     result.add_argument("--results", metavar="FILE", help="default: results.jsonl beside the checkpoint")
+    result.add_argument(
+        "--work-dir", metavar="DIR",
+        help="runs of protocols that train a network; the same command goes on where it was interrupted "
+        "(default: evaluation, beside the results)",
+    )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser.parse_args()
 
@@ -76,43 +94,75 @@ def folders(args: argparse.Namespace) -> "Iterator[LabelledFolder]":
         yield list_labelled(given if given is not None else Path(args.data) / part)
 
 
-def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
-    """The protocols asked for, with the seed where one has any."""
-    from distill.evaluation import EVALUATORS_OF_TASKS
+def described(protocols: dict[str, Protocol]) -> str:
+    """The list at the end of ``--help``."""
+    width = max(map(len, protocols))
+    lines = [f"  {name:<{width}}  {p.title} ({p.paper}), {p.kind}" for name, p in protocols.items()]
+    return "\n".join(["protocols, on the features of the frozen network or training on images:", *lines])
 
-    chosen = []
-    for name in args.protocols.split(","):
-        if name not in EVALUATORS_OF_TASKS:
-            raise unknown("protocol", name, EVALUATORS_OF_TASKS)
-        kind = EVALUATORS_OF_TASKS[name]
-        settings = {"seed": args.seed} if "seed" in kind.__annotations__ else {}
-        if name == "knn" and args.few_shot:
-            settings["few_shot"] = tuple(args.few_shot.split(","))
-        chosen.append(kind(**settings))
-    if args.few_shot and "knn" not in args.protocols.split(","):
-        raise UserError("--few-shot needs knn among the --protocols")
-    return chosen
+
+def import_file(path: str) -> None:
+    """Runs a Python file, for what it registers."""
+    if not Path(path).is_file():
+        raise UserError(f"--import: no such file: {path}")
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+
+def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
+    """The protocols asked for with their settings."""
+    from distill.evaluation import build, evaluators_by_name
+
+    if args.file:
+        import_file(args.file)
+    known, names = evaluators_by_name(), args.protocols.split(",")
+    for name in names:
+        if name not in known:
+            raise unknown("protocol", name, known)
+    settings = {name: {} for name in names}
+    if args.few_shot:
+        having = [name for name, kind in known.items() if "few_shot" in kind.__annotations__]
+        if not (chosen := [name for name in names if name in having]):
+            raise UserError(f"--few-shot needs {' or '.join(having)} among the --protocols")
+        for name in chosen:
+            settings[name]["few_shot"] = tuple(args.few_shot.split(","))
+    for option, value in parse_options(args.cfg_options).items():
+        name, _, key = option.partition(".")
+        if name not in settings:
+            valid = ", ".join(names)
+            raise UserError(f"--cfg-options {option}: write PROTOCOL.SETTING=VALUE; protocols: {valid}")
+        settings[name][key] = value
+    return [build(name, args.seed, **settings[name]) for name in names]
 
 
 def weights_of(args: argparse.Namespace) -> "Weights":
-    """The checkpoint's weights, or random ones of its architecture."""
+    """The checkpoint's weights, or random ones of its architecture, with the normalisation asked for."""
     from distill.checkpoints import random_weights, read_weights
 
     if args.random:
         if args.arch is None and args.checkpoint is None:
             raise UserError("--random needs --arch NAME, or a checkpoint whose architecture to take")
-        return random_weights(args.arch or read_weights(args.checkpoint).arch, args.seed)
-    if args.checkpoint is None:
+        weights = random_weights(args.arch or read_weights(args.checkpoint).arch, args.seed)
+    elif args.checkpoint is None:
         raise UserError("no checkpoint given: name a file or a timm model, or use --random --arch NAME")
-    return read_weights(args.checkpoint, args.arch)
+    else:
+        weights = read_weights(args.checkpoint, args.arch)
+    if args.std and min(args.std) <= 0:
+        raise UserError(f"--std {' '.join(map(str, args.std))}: valid: three numbers above 0")
+    return replace(weights, mean=tuple(args.mean or weights.mean), std=tuple(args.std or weights.std))
 
 
 def default_label(args: argparse.Namespace, weights: "Weights") -> str:
     """The run's name, else the file's or the model's."""
     if args.random:
         return f"random {weights.arch}"
+    from distill.results import label_of
+
     path = Path(args.checkpoint)
-    return weights.meta.get("run") or (path.name.split(".")[0] if path.is_file() else path.name)
+    if run := weights.meta.get("run"):
+        return label_of(run, path)
+    return path.name.split(".")[0] if path.is_file() else path.name
 
 
 def load(weights: "Weights", device: str | None) -> "Backbone":
@@ -125,6 +175,8 @@ def load(weights: "Weights", device: str | None) -> "Backbone":
     print(*backbone.report.lines(), sep="\n")
     if weights.dropped:
         print(f"  not used from the file: {', '.join(weights.dropped)}")
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (weights.mean, weights.std))
+    print(f"  pixels in [0, 1] normalised by mean {mean} and std {std}")
     try:
         return backbone.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     except (RuntimeError, AssertionError) as error:
@@ -147,22 +199,21 @@ def main() -> None:
 
     from distill import results
     from distill.backbones import check_image_size
+    from distill.checkpoints import init_of
     from distill.evaluation import Extraction, evaluate, format_table
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
     label = args.label or default_label(args, weights)
-    init = args.init_label or INITS.get(weights.source, "teacher")
+    init = args.init_label or init_of(weights)
     file = results_file(args)
+    work_dir = args.work_dir or file.parent / "evaluation"
     backbone = load(weights, args.device)
     check_image_size(backbone, size, size)
     measured = []
-    for result in evaluate(backbone, train, val, chosen, extraction):
-        row = results.make_row(
-            result.task, label, init, weights.arch, args.seed, result.metrics, weights.path, weights.sha256,
-            result.settings, result.seconds,
-        )  # fmt: skip
-        results.append(file, row)  # at once: what is measured stays, whatever becomes of the next
+    for result in evaluate(backbone, train, val, chosen, extraction, work_dir=work_dir):
+        # at once: what is measured stays, whatever becomes of the next
+        results.append(file, result.row(label, init, weights, args.seed))
         measured.append(result)
     print(f"\n{label} ({init}, {weights.arch}, {size} px), percent")
     print(*format_table(measured), sep="\n")

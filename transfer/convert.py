@@ -1,55 +1,45 @@
-"""A checkpoint -> weights and a config fragment for one framework, verified there."""
+"""A checkpoint -> weights and configs for one framework, verified there.
+
+A framework's folder has ``export.py``, which needs nothing installed, and ``verify.py``, which needs the
+framework:
+
+=============================================  =========================================================
+``export.SUFFIX``                              end of the weights file's name
+``export.CONFIG``                              end of a config's name; a file with another goes with one
+``export.HAS_OWN_RESNET``                      its own, unchanged ResNet can hold the weights (``native``)
+``export.tensors(weights, backbone, native)``  what the weights file holds, under the names it needs
+``export.write(path, tensors, weights)``       writes the weights file
+``export.configs(converted)``                  {end of a file's name: text}
+``verify.run(config, weights_file, images)``   what the framework makes of 8-bit images (``Outcome``)
+=============================================  =========================================================
+"""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import logging
+import math
 import os
+import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
-import torch
-
-from distill.backbones import create_backbone
-from distill.backbones.backbone import OWN_ARCHITECTURES
-from distill.backbones.weights import State, Weights, load_strict
+from distill.backbones.weights import Weights
 from distill.errors import UserError, unknown
 from distill.results.atomic import write_text
-from transfer.frameworks import fragments, verify
-from transfer.frameworks.native import detectron2_names, resnet_layout, torchvision_name
-from transfer.network import weights as files
+from transfer.frameworks import FRAMEWORKS, Framework
+from transfer.frameworks.text import quoted
+from transfer.network.compare import TOLERANCE, compare, sample_images
+from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import STRIDES, StagedBackbone
+from transfer.network.plain_resnet import resnet_layout
 from transfer.network.policy import Policy
-
-Write = Callable[[fragments.Export], str]
-
-
-@dataclass(frozen=True)
-class Target:
-    """How one framework gets its weights: file name's end, writer, fragments by name's end, verification."""
-
-    suffix: str
-    write: Callable[[Path, State, Weights], None]
-    fragments: dict[str, Write]
-    through: Callable[[Path, Path, torch.Tensor], verify.Seen]
-
-
-TARGETS = {
-    "detectron2": Target(
-        ".pkl",
-        files.write_detectron2,
-        {"_c4.yaml": fragments.detectron2_c4, "_fpn.yaml": fragments.detectron2_fpn},
-        verify.through_detectron2,
-    ),
-    "mmdet": Target(".pth", files.write_openmmlab, {".py": fragments.mmdet}, verify.through_mmdet),
-    "mmseg": Target(".pth", files.write_openmmlab, {".py": fragments.mmseg}, verify.through_mmseg),
-    "timm": Target(".safetensors", files.write_safetensors, {".py": fragments.timm}, verify.through_python),
-    "torchvision": Target(".pth", files.write_state, {".py": fragments.torchvision}, verify.through_python),
-}
+from transfer.network.weights import load_stages, read_stage_weights
 
 
 @dataclass(frozen=True)
@@ -74,86 +64,97 @@ def convert(
 
     Args:
         source: checkpoint of any format that ``distill.checkpoints.read_weights`` takes, or a timm name.
-        target: detectron2, mmdet, mmseg, timm or torchvision.
+        target: a name of ``transfer.frameworks.FRAMEWORKS``.
         out: default: ``converted`` beside the checkpoint.
         arch: architecture, where the file does not tell.
         native: for the framework's own ResNet, instead of this package's adapter.
-        stages: maps that the fragment uses; the weights of all stages are written.
-        policy: freezing and norms in the fragment; default: nothing frozen, SyncBN, the weights' own pixels.
-        verified: compare the maps in the framework with timm's, and fail above ``verify.TOLERANCE``.
+        stages: maps that the configs use; the weights of all stages are written.
+        policy: freezing and norms in the configs; default: nothing frozen, SyncBN, the weights' own pixels.
+        verified: compare the maps in the framework with timm's, fail above ``compare.TOLERANCE``, and train
+            one step.
 
     Raises:
         UserError: no match of weights and network, a network or option that the target cannot have, a
-            framework that is not installed, or maps that differ.
+            framework that is not installed, maps that differ, or a model that does not train.
     """
-    if target not in TARGETS:
-        raise unknown("target", target, TARGETS)
-    if native and target in ("timm", "torchvision"):
-        raise UserError(f"--native is for detectron2, mmdet and mmseg; {target} has one kind of network")
-    framework = verify.require(target) if verified else None
-    weights = files.read_stage_weights(source, arch)
+    framework, export = _find(target, native)
+    version = _version(framework) if verified else ""
+    weights = read_stage_weights(source, arch)
+    if not re.fullmatch(r"[\w.-]+", weights.arch, re.ASCII):  # files are named after it
+        raise UserError(f"{quoted(weights.arch)} is not the name of an architecture (letters, digits, _ . -)")
     whole = StagedBackbone(weights.arch)
-    state = _state_for(target, weights, whole)
-    layout = resnet_layout(state, weights.arch) if native else None
+    load_stages(whole, weights)
+    layout = resnet_layout(whole.state_dict(), weights.arch) if native else None
+    tensors = export.tensors(weights, whole, native)
     name = f"{weights.arch}_{target}{'_native' if native else ''}"
     folder = (Path(out) if out else _beside(source)).resolve()
-    file = name + TARGETS[target].suffix
+    file = name + export.SUFFIX
     policy = policy or Policy(norm="SyncBN", mean=weights.mean, std=weights.std)
-    backbone = StagedBackbone(weights.arch, stages)
-    export = fragments.Export(backbone, policy, folder / file, weights.path, layout)
-    texts = {name + end: write(export) for end, write in _fragments_for(target, export).items()}
+    stages = tuple(stages)
+    backbone = whole if stages == whole.out_stages else StagedBackbone(weights.arch, stages)
+    converted = ConvertedBackbone(backbone, policy, folder / file, weights.path, layout)
+    configs = {name + end: text for end, text in export.configs(converted).items()}
     lines = [f"{weights.arch} from {weights.path} ({weights.source})", *whole.describe()]
     if not whole.exact:
         lines.append("  its maps lose a border: they are a little smaller than image / stride")
     with _all_or_nothing(folder) as part:
-        names = detectron2_names(state) if native and target == "detectron2" else state
-        TARGETS[target].write(part / file, names, weights)
-        for fragment, text in texts.items():
-            write_text(part / fragment, text)
-            if framework:
-                images = verify.sample_images()
-                with _quiet():
-                    seen = TARGETS[target].through(part / fragment, part / file, images)
-                found = verify.compare(weights, whole.unused_keys, images, seen)
-                lines.append(_verdict(fragment, framework, found))
-    if not framework:
+        export.write(part / file, tensors, weights)
+        for config, text in configs.items():
+            write_text(part / config, text)
+        for config in configs:
+            if verified and config.endswith(export.CONFIG):
+                lines.append(_verify(framework, version, part / config, part / file, weights, whole))
+    if not verified:
         lines.append("not verified (--no-verify)")
-    written = tuple(folder / name for name in (file, *texts))
+    written = tuple(folder / name for name in (file, *configs))
     return Conversion(written, (*lines, *(f"wrote {path}" for path in written)))
 
 
-def _state_for(target: str, weights: Weights, whole: StagedBackbone) -> State:
-    """Tensors for the file: timm and torchvision take the whole network, the others stem to res5."""
-    files.load_stages(whole, weights)
-    if target not in ("timm", "torchvision"):
-        return dict(whole.state_dict())
-    if target == "torchvision":
-        torchvision_name(weights.arch)
-    elif weights.arch in OWN_ARCHITECTURES:
-        raise UserError(f"timm has no {weights.arch}; valid targets for it: detectron2, mmdet, mmseg")
-    net = create_backbone(weights.arch)
-    load_strict(net, weights.backbone, f"{weights.arch} <- {weights.path}")
-    return net.state_dict()
+def _find(target: str, native: bool) -> tuple[Framework, ModuleType]:
+    """The framework and its ``export`` module."""
+    if target not in FRAMEWORKS:
+        raise unknown("target", target, FRAMEWORKS)
+    exports = {name: framework.part("export") for name, framework in FRAMEWORKS.items()}
+    if native and not exports[target].HAS_OWN_RESNET:
+        takers = [name for name, export in exports.items() if export.HAS_OWN_RESNET]
+        raise UserError(f"--native is for {', '.join(takers)}; {target} has one kind of network")
+    return FRAMEWORKS[target], exports[target]
 
 
-def _fragments_for(target: str, export: fragments.Export) -> dict[str, Write]:
-    """The target's fragments that this network can have."""
-    found = dict(TARGETS[target].fragments)
-    if target == "detectron2" and export.layout and not export.layout.bottleneck:
-        del found["_c4.yaml"]  # Detectron2's own C4 box head is made of bottlenecks
-    if target == "detectron2" and not export.backbone.exact:
-        del found["_fpn.yaml"]  # its FPN adds maps that must double in size exactly
-    return found
+def _version(framework: Framework) -> str:
+    try:
+        return framework.check_imports()
+    except UserError as error:
+        raise UserError(f"{error}; --no-verify writes the conversion without verifying it") from error
 
 
-def _verdict(fragment: str, framework: str, differences: dict[str, float]) -> str:
+def _verify(
+    framework: Framework, version: str, config: Path, file: Path, weights: Weights, whole: StagedBackbone
+) -> str:
+    """Compares the maps that a written config gives with timm's, trains a step, and tells both."""
+    images = sample_images()
+    try:
+        with _quiet():
+            outcome = framework.part("verify").run(config, file, images)
+    except UserError:
+        raise
+    except Exception as error:  # whatever a framework says of a config that it cannot use
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UserError(f"{config.name}: {version} cannot use it ({reason}); nothing was written") from error
+    differences = compare(weights, whole.unused_keys, images, outcome)
     shown = ", ".join(f"{what} {value:.1e}" for what, value in differences.items())
-    if max(differences.values()) > verify.TOLERANCE:
+    if max(differences.values()) > TOLERANCE:
         raise UserError(
-            f"{fragment}: {framework} does not give timm's maps, max abs difference: {shown} "
-            f"(limit {verify.TOLERANCE:.0e}); nothing was written"
+            f"{config.name}: {version} does not give timm's maps, max abs difference: {shown} "
+            f"(limit {TOLERANCE:.0e}); nothing was written"
         )
-    return f"verified {fragment} in {framework}, max abs difference: {shown}"
+    verdict = f"verified {config.name} in {version}, max abs difference: {shown}"
+    if outcome.loss is None:
+        return verdict
+    if not math.isfinite(outcome.loss):
+        what = f"{config.name}: a training step in {version} has loss {outcome.loss}"
+        raise UserError(f"{what}; nothing was written")
+    return f"{verdict}; a training step on its data settings, an eighth of the size: loss {outcome.loss:.3f}"
 
 
 def _beside(source: str | os.PathLike) -> Path:

@@ -11,8 +11,11 @@ from distill.backbones import create_backbone, default_mean_std
 from distill.backbones.weights import Weights, state_sha256
 from distill.checkpoints.files import file_sha256, read_file
 from distill.checkpoints.formats import recognise
+from distill.checkpoints.students import FORMAT
 from distill.errors import UserError
 
+# what older files, whose ``meta`` has no ``init``, name as their method: those that learn without a teacher
+WITHOUT_TEACHER = ("BYOL", "MoCo", "SimCLR", "SwAV")
 FILE_SUFFIXES = (".pth", ".pt", ".tar", ".bin", ".safetensors", ".ckpt", ".pkl")
 
 
@@ -48,3 +51,18 @@ def random_weights(arch: str, seed: int) -> Weights:
         state = create_backbone(arch).state_dict()
     mean, std = default_mean_std(arch)
     return Weights(arch, state, None, mean, std, "random", f"random:{arch}:{seed}", state_sha256(state))
+
+
+def init_of(weights: Weights) -> str:
+    """Where weights come from, in the word of result rows.
+
+    ``random``; ``distilled`` or ``self-supervised`` for a network that this project trained with or without
+    a teacher, as its file says; ``teacher`` for everything else.
+    """
+    if weights.source != FORMAT:
+        return "random" if weights.source == "random" else "teacher"
+    if "init" in weights.meta:
+        return weights.meta["init"]
+    # a run of OSS leaves the teacher that it trained beside the student
+    alone = weights.meta.get("method") in WITHOUT_TEACHER or Path(weights.path).name == "teacher.pth"
+    return "self-supervised" if alone else "distilled"

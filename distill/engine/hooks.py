@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
+from distill.backbones import Backbone
 from distill.checkpoints import save_student
 from distill.data.images import too_many_unreadable
 from distill.data.unlabelled import collate_views, mix_seed
@@ -165,6 +166,7 @@ class ExportHook(Hook):
                 head=None if head is None else head.state_dict(),
                 prototypes=prototypes,
                 meta={
+                    "init": init_of_trained(method_of(runner), backbone),
                     "method": type(method_of(runner)).__name__,
                     "run": os.path.basename(runner.work_dir),
                     "epochs": runner.epoch + 1,
@@ -172,3 +174,11 @@ class ExportHook(Hook):
                     "seed": runner.seed,
                 },
             )
+
+
+def init_of_trained(method: Method, backbone: Backbone) -> str:
+    """How a network was trained, in the word of result rows: on labels, with a teacher or without either."""
+    if method.supervised:
+        return "supervised"
+    taught = method.teacher is not None or hasattr(method, "online_teacher")
+    return "distilled" if taught and backbone is method.student else "self-supervised"

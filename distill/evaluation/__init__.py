@@ -1,16 +1,37 @@
-"""Frozen-feature evaluation: one extraction, several evaluators, the same code in a tool and a hook."""
+"""What a network is worth: one file a protocol, the same code in a tool and in a hook.
+
+A module that declares a ``PROTOCOL`` is found by itself; nothing is to be added here.
+"""
+
+from importlib import import_module
 
 from distill.data.labelled import LabelledFolder, check_same_classes, list_labelled
-from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
 from distill.evaluation.features import Extraction, Features, evaluation_mode, extract
-from distill.evaluation.knn import KNN
-from distill.evaluation.linear import Linear
-from distill.evaluation.protocol import EVALUATORS_OF_TASKS, Evaluator, Result, evaluate, format_table
-from distill.evaluation.retrieval import Retrieval
+from distill.evaluation.protocol import (
+    Evaluator,
+    Images,
+    Result,
+    build,
+    evaluate,
+    evaluators_by_name,
+    format_table,
+)
 from distill.evaluation.view_agreement import ViewAgreement, view_agreement
+from distill.registry import EVALUATORS
+from distill.results.protocol import declared
 
 __all__ = [
-    "EVALUATORS_OF_TASKS", "KNN", "Alignment", "ClusterAlignment", "Evaluator", "Extraction", "Features",
-    "LabelledFolder", "Linear", "Result", "Retrieval", "ViewAgreement", "check_same_classes", "evaluate",
-    "evaluation_mode", "extract", "format_table", "list_labelled", "view_agreement",
+    "Evaluator", "Extraction", "Features", "Images", "LabelledFolder", "Result", "ViewAgreement", "build",
+    "check_same_classes", "evaluate", "evaluation_mode", "evaluators_by_name", "extract", "format_table",
+    "list_labelled", "view_agreement",
 ]  # fmt: skip
+
+for _name in declared():  # imported to be registered
+    import_module(f"{__name__}.{_name}")
+
+
+def __getattr__(name: str) -> type:
+    """``KNN``, ``Linear`` and every other registered evaluator."""
+    if name in EVALUATORS.module_dict:
+        return EVALUATORS.module_dict[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

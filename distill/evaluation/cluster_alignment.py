@@ -14,6 +14,20 @@ from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.modules.kmeans import assign, kmeans
 from distill.registry import EVALUATORS
+from distill.results.protocol import Protocol
+
+PROTOCOL = Protocol(
+    name="cluster_alignment",
+    title="Cluster alignment",
+    kind="features",
+    metrics={"top1": "top-1"},
+    headline="top1",
+    about="k-means with one cluster a class on L2-normalised training features, clusters matched to classes "
+    "by the Hungarian algorithm, accuracy on val",
+    paper="CompRess 4.1",
+    tables="Tables 1 and 2",
+    default=3,
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class ClusterAlignment:
     seed: int = 0
     backend: str = "auto"
 
-    task: ClassVar[str] = "cluster_alignment"
+    protocol: ClassVar[Protocol] = PROTOCOL
 
     def run(self, train: Features, val: Features) -> dict[str, float]:
         return {"top1": self.align(train, val).accuracy}

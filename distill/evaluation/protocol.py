@@ -2,39 +2,92 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
 
 from distill.backbones import Backbone
+from distill.backbones.weights import Weights, state_sha256
 from distill.data.labelled import LabelledFolder, check_same_classes
-from distill.evaluation.cluster_alignment import ClusterAlignment
+from distill.distributed import world_size
+from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction, Features, extract
-from distill.evaluation.knn import KNN
-from distill.evaluation.linear import Linear
-from distill.evaluation.retrieval import Retrieval
+from distill.evaluation.random_state import untouched_random_state
+from distill.registry import EVALUATORS
+from distill.results import make_row
+from distill.results.manifest import fingerprint_files
+from distill.results.protocol import Protocol
 
-EVALUATORS_OF_TASKS = {kind.task: kind for kind in (KNN, Linear, ClusterAlignment, Retrieval)}
+# A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
+# ``EVALUATORS``. ``run`` gives name -> percent; global random state stays as it was. It takes, by kind,
+# ``(train: Features, val: Features)`` or ``(images: Images)``.
+Evaluator = Any
 
 
-class Evaluator(Protocol):
-    """A dataclass whose fields are its settings; registered in ``distill.registry.EVALUATORS``."""
+@dataclass(frozen=True)
+class Images:
+    """What a protocol on images gets.
 
-    task: str
+    Attributes:
+        backbone: the network, on its device; it must stay as it is.
+        train, val: labelled images of the same classes.
+        extraction: how validation images become network input; ``image_size`` is that of training crops too.
+        folder: a folder for the run's files, its name derived from all that shapes the result: a run found
+            there is the same run, to be gone on with.
+        say: is given a line of progress at a time.
+    """
 
-    def run(self, train: Features, val: Features) -> dict[str, float]:
-        """Name -> percent. Global random state stays as it was."""
+    backbone: Backbone
+    train: LabelledFolder
+    val: LabelledFolder
+    extraction: Extraction
+    folder: Path
+    say: Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class Result:
     """What one evaluator measured, with all that shaped it; ``seconds`` without the extraction."""
 
-    task: str
+    protocol: Protocol
     metrics: dict[str, float]
     settings: dict
     seconds: float
+
+    @property
+    def task(self) -> str:
+        return self.protocol.name
+
+    def row(self, label: str, init: str, weights: Weights, seed: int) -> dict:
+        """The result row; ``seed`` is the evaluator's, that of the training comes with the weights."""
+        return make_row(
+            self.task, label, init, weights.arch, seed, self.metrics, weights.path, weights.sha256,
+            self.settings, self.seconds, training_seed=weights.meta.get("seed"), **self.protocol.fields(),
+        )  # fmt: skip
+
+
+def evaluators_by_name() -> dict[str, type]:
+    """Protocol name -> evaluator: those of this package and whatever else is registered."""
+    return {kind.protocol.name: kind for kind in EVALUATORS.module_dict.values()}
+
+
+def build(name: str, seed: int, **settings) -> Evaluator:
+    """The evaluator of a protocol, with the seed if it takes one.
+
+    Raises:
+        UserError: a setting that the protocol does not have, or a value that it refuses.
+    """
+    kind = evaluators_by_name()[name]
+    valid = [setting.name for setting in fields(kind)]
+    for key in settings:
+        if key not in valid:
+            raise unknown(f"setting of {name}", key, valid)
+    return kind(**({"seed": seed} if "seed" in valid else {}) | settings)
 
 
 def evaluate(
@@ -44,16 +97,54 @@ def evaluate(
     evaluators: Iterable[Evaluator],
     extraction: Extraction,
     say: Callable[[str], None] = print,
+    work_dir: str | os.PathLike | None = None,
 ) -> Iterator[Result]:
-    """Extracts the features of both folders once, then yields each evaluator's result as it comes.
+    """Yields each evaluator's result as it comes; features of both folders are extracted once at most.
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
+        work_dir: folder for the runs of protocols that train on images.
 
     Raises:
-        UserError: the folders' classes differ, or what ``extract`` and the evaluators raise.
+        UserError: the folders' classes differ, a protocol on images without ``work_dir`` or in several
+            processes, or what ``extract`` and the evaluators raise.
     """
     check_same_classes(train, val)
+    evaluators = list(evaluators)
+    if training := [each.protocol.name for each in evaluators if each.protocol.kind == "images"]:
+        if work_dir is None:
+            raise UserError(f"{training[0]} trains a network: it needs a work dir for its run")
+        if world_size() > 1:
+            raise UserError(f"{training[0]} trains in one process: run it without torchrun")
+    mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
+    shared = asdict(extraction) | {"resize": extraction.shorter_side, "mean": mean, "std": std}
+    for part, folder in (("train", train), ("val", val)):
+        shared[part] = {"folder": str(folder.root), "images": len(folder)}
+    features = None
+    for evaluator in evaluators:
+        protocol, own = evaluator.protocol, {evaluator.protocol.name: asdict(evaluator)}
+        if protocol.kind == "features":
+            if features is None:
+                features = extract_both(backbone, train, val, extraction, say)
+            start = time.perf_counter()
+            metrics, settings = evaluator.run(*features), shared | own | _used(train, val, features)
+        else:
+            start = time.perf_counter()
+            folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, shared | own)}"
+            images = Images(backbone, train, val, extraction, folder, say)
+            with untouched_random_state():
+                metrics, settings = evaluator.run(images), shared | own
+        yield Result(protocol, metrics, settings, time.perf_counter() - start)
+
+
+def extract_both(
+    backbone: Backbone,
+    train: LabelledFolder,
+    val: LabelledFolder,
+    extraction: Extraction,
+    say: Callable[[str], None],
+) -> tuple[Features, Features]:
+    """Features of the training and the validation images; says how many and which could not be read."""
     features = []
     for folder in (train, val):
         start = time.perf_counter()
@@ -63,16 +154,23 @@ def evaluate(
         for path in found.unreadable:
             say(f"skipped, could not be read: {path}")
         features.append(found)
-    shared = asdict(extraction) | {"resize": extraction.shorter_side}
-    for part, folder, found in zip(("train", "val"), (train, val), features, strict=True):
-        shared[part] = {
-            "folder": str(folder.root), "images": len(found.x), "unreadable": len(found.unreadable),
-        }  # fmt: skip
-    for evaluator in evaluators:
-        start = time.perf_counter()
-        metrics = evaluator.run(*features)
-        settings = shared | {evaluator.task: asdict(evaluator)}
-        yield Result(evaluator.task, metrics, settings, time.perf_counter() - start)
+    return tuple(features)
+
+
+def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, Features]) -> dict:
+    """How many images of each folder the features are of."""
+    return {
+        part: {"folder": str(folder.root), "images": len(found.x), "unreadable": len(found.unreadable)}
+        for part, folder, found in zip(("train", "val"), (train, val), features, strict=True)
+    }
+
+
+def _digest(backbone: Backbone, train: LabelledFolder, val: LabelledFolder, settings: dict) -> str:
+    """Ten characters that change with the weights, the images and the settings, but for the machine's."""
+    kept = {key: value for key, value in settings.items() if key not in ("workers", "batch_size")}
+    files = [fingerprint_files(folder.root, folder.files) for folder in (train, val)]
+    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *files, kept]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def format_table(results: Iterable[Result]) -> list[str]:

@@ -11,6 +11,18 @@ from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.neighbours import nearest
 from distill.registry import EVALUATORS
+from distill.results.protocol import Protocol
+
+PROTOCOL = Protocol(
+    name="retrieval",
+    title="Image retrieval",
+    kind="features",
+    metrics={"recall@1": "R@1", "recall@2": "R@2", "recall@4": "R@4", "recall@8": "R@8"},
+    headline="recall@1",
+    about="every val image queries the other val images; nothing is trained",
+    paper="CompRess",
+    tables="Table 4",
+)
 
 
 @EVALUATORS.register_module()
@@ -24,7 +36,7 @@ class Retrieval:
     k: tuple[int, ...] = (1, 2, 4, 8)
     backend: str = "auto"
 
-    task: ClassVar[str] = "retrieval"
+    protocol: ClassVar[Protocol] = PROTOCOL
 
     def run(self, train: Features, val: Features) -> dict[str, float]:
         if len(val.x) < 2:

@@ -70,9 +70,11 @@ class Method(BaseModel):
     Attributes:
         progress: where the run stands, for what changes on the way.
         number_of_views: views of an image that ``loss`` takes; None: any number from two on.
+        supervised: whether it learns from labels.
     """
 
     number_of_views: int | None = 1
+    supervised = False
 
     def __init__(self, student: dict, teacher: dict | None = None):
         super().__init__()

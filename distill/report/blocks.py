@@ -1,25 +1,15 @@
-"""Rows gathered into blocks: one task under one protocol, models side by side, mean and std over seeds."""
+"""Rows in blocks: a task with one set of settings, models side by side, mean and std over seeds."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
-from distill.report.rows import protocol
+from distill.report.rows import comparable, trained
+from distill.report.tasks import Tasks
 from distill.results.manifest import flatten
+from distill.results.protocol import Protocol
 
-FROZEN = ("knn", "linear", "cluster_alignment")
-TITLES = {
-    "knn": "Nearest neighbours",
-    "linear": "Linear classifier",
-    "cluster_alignment": "Cluster alignment",
-    "voc07_det": "Detection, VOC 2007 (Faster R-CNN C4)",
-    "coco_lowshot_1k": "Detection and instances, COCO 1K (Mask R-CNN FPN)",
-    "coco_lowshot_10k": "Detection and instances, COCO 10K (Mask R-CNN FPN)",
-    "voc12_seg": "Segmentation, VOC 2012 (FCN)",
-    "cityscapes_seg": "Segmentation, Cityscapes (FCN)",
-}
-HEADLINES = ("1nn", "top1", "AP", "bbox_AP50", "mIoU")  # a task's first metric, the one the overview shows
 _PLACE = {"random": 0, "distilled": 1, "teacher": 3}  # anything else stands between distilled and teacher
 
 
@@ -32,7 +22,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Cell:
-    """Mean over seeds in percent, and the sample standard deviation (n - 1); None for a single seed."""
+    """Mean over runs in percent, and the sample standard deviation (n - 1); None for a single run."""
 
     mean: float
     std: float | None
@@ -44,13 +34,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Block:
-    """One task under one protocol. ``cells`` maps (metric, model) to what was measured."""
+    """One task with one set of settings.
 
-    task: str
+    Attributes:
+        task: the task's description; ``metrics``: those measured, the headline first.
+        seeds: model -> over what its means are, in words ("3 seeds").
+        cells: (metric, model) -> what was measured.
+    """
+
+    task: Protocol
     settings: dict
     notes: str
     models: tuple[Model, ...]
     metrics: tuple[str, ...]
+    seeds: dict[Model, str]
     cells: dict[tuple[str, Model], Cell]
 
     @property
@@ -58,14 +55,6 @@ class Block:
         """The last two parts of the data's folder; "" where the settings name none."""
         folder = self.settings.get("data_root") or self.settings.get("val", {}).get("folder", "")
         return "/".join(Path(folder).parts[-2:])
-
-    @property
-    def title(self) -> str:
-        return TITLES.get(self.task, self.task)
-
-    def seeds(self, model: Model) -> str:
-        n = max(cell.n for (_, of), cell in self.cells.items() if of == model)
-        return "1 seed" if n == 1 else f"{n} seeds"
 
     def gain(self, metric: str, model: Model) -> float | None:
         """Difference of the means to the random model of the same backbone; None where there is none."""
@@ -78,37 +67,50 @@ class Block:
 
 
 def blocks_of(rows: list[dict]) -> list[Block]:
-    """Blocks in the order frozen features, transfer, others; models as random, distilled, others, teacher."""
+    """Blocks by kind and task; models as random, distilled, others, teacher."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for row in rows:
-        groups.setdefault((row["task"], json.dumps(protocol(row), sort_keys=True)), []).append(row)
-    order = list(TITLES)
-    ranked = sorted(groups, key=lambda key: (order.index(key[0]) if key[0] in order else len(order), key[0]))
-    kinds = {key: json.loads(key[1]) for key in ranked}
+        groups.setdefault((row["task"], json.dumps(comparable(row), sort_keys=True)), []).append(row)
+    tasks = Tasks()
     blocks = []
-    for key in ranked:
-        siblings = [kinds[other] for other in ranked if other[0] == key[0]]
-        blocks.append(_block(key[0], kinds[key], siblings, groups[key]))
-    return blocks
+    for (name, settings), group in groups.items():
+        siblings = [json.loads(other) for of, other in groups if of == name]
+        blocks.append(_block(tasks.of(group[-1]), json.loads(settings), siblings, group))
+    return sorted(blocks, key=lambda block: tasks.place(block.task))
 
 
-def _block(task: str, settings: dict, siblings: list[dict], rows: list[dict]) -> Block:
+def _block(task: Protocol, settings: dict, siblings: list[dict], rows: list[dict]) -> Block:
     values: dict[tuple[str, Model], list[float]] = {}
+    of_model: dict[Model, list[dict]] = {}
     for row in rows:
         model = Model(row["init"], row["label"], row["backbone"])
+        of_model.setdefault(model, []).append(row)
         for metric, value in row["metrics"].items():
             # the deviation over few-shot draws stays in the row's details
             if not metric.endswith("_std"):
                 values.setdefault((metric, model), []).append(value)
     cells = {key: Cell(mean(v), stdev(v) if len(v) > 1 else None, len(v)) for key, v in values.items()}
-    models = sorted({model for _, model in cells}, key=lambda m: (_PLACE.get(m.init, 2), m.backbone, m.label))
+    models = sorted(of_model, key=lambda m: (_PLACE.get(m.init, 2), m.backbone, m.label))
+    order = [task.headline, *task.metrics]
     names = dict.fromkeys(metric for metric, _ in cells)
-    metrics = tuple(sorted(names, key=lambda name: (name not in HEADLINES, "_area" in name)))
-    return Block(task, settings, _notes(settings, siblings), tuple(models), metrics, cells)
+    metrics = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
+    seeds = {model: count_seeds(found) for model, found in of_model.items()}
+    return Block(task, settings, _notes(settings, siblings), tuple(models), tuple(metrics), seeds, cells)
+
+
+def count_seeds(rows: list[dict]) -> str:
+    """Over what one model's rows differ, in words: seeds of its training, or of the measurement, or both."""
+    trainings = {trained(row) for row in rows if row["init"] != "random"}
+    seeds = {row["seed"] for row in rows}
+    unit = "training seed" if all(isinstance(training, int) for training in trainings) else "checkpoint"
+    parts = [f"{len(trainings)} {unit}s"] if len(trainings) > 1 else []
+    if len(seeds) > 1 or not parts:
+        parts.append("1 seed" if len(seeds) == 1 else f"{len(seeds)} seeds")
+    return ", ".join(parts)
 
 
 def _notes(settings: dict, siblings: list[dict]) -> str:
-    """The budget, and whatever tells this protocol from the task's other ones."""
+    """The budget, and whatever tells these settings from the task's other ones."""
     flat = flatten(settings)
     shown = []
     for key, name in (("image_size", "pixels"), ("schedule.steps", "steps"), ("schedule.batch", "batch")):
@@ -119,16 +121,3 @@ def _notes(settings: dict, siblings: list[dict]) -> str:
     different = [k for k in flat if k not in named and any(o.get(k) != flat[k] for o in others)]
     shown += [f"{key}: {flat[key]}" for key in different[:6]]
     return ", ".join(shown)
-
-
-def metric_name(metric: str) -> str:
-    """A metric's name for readers: ``bbox_AP50`` is "box AP50"; ``top1`` is "top-1"."""
-    for old, new in (
-        ("nn", "-NN"),
-        ("bbox_", "box "),
-        ("segm_", "mask "),
-        ("_area", ", area"),
-        ("top", "top-"),
-    ):
-        metric = metric.replace(old, new)
-    return metric.replace("_", ", ")

@@ -3,7 +3,7 @@
 from html import escape
 from math import ceil, isfinite
 
-from distill.report.blocks import Block, Model, metric_name
+from distill.report.blocks import Block, Model
 
 WIDTH = 860
 LABEL = 330  # px kept left for the task names
@@ -28,7 +28,7 @@ def overview(blocks: list[Block]) -> str:
         parts.append(_text(f"{tick} %", x(tick), height - 8, "middle", "axis"))
     for number, block in enumerate(blocks):
         y, metric = ROW * number + 24, block.metrics[0]
-        name = f"{block.title.split(' (')[0]}, {metric_name(metric)}"
+        name = f"{block.task.title.split(' (')[0]}, {block.task.read_as(metric)}"
         parts.append(_text(name, LABEL - 16, y + 4, "end"))
         values = [block.cells[metric, model].mean for model in block.models if (metric, model) in block.cells]
         if values:
@@ -40,7 +40,7 @@ def overview(blocks: list[Block]) -> str:
             if cell.std:
                 low, high = x(max(0, cell.mean - cell.std)), x(min(end, cell.mean + cell.std))
                 parts.append(_across(f"error {_kind(model)}", low, high, y))
-            tip = f"{model.label} ({model.init}, {model.backbone}): {cell}, {block.seeds(model)}"
+            tip = f"{model.label} ({model.init}, {model.backbone}): {cell}, {block.seeds[model]}"
             parts.append(f"<g><title>{escape(tip)}</title>{_mark(model, x(cell.mean), y)}</g>")
     return "".join([*parts, "</svg>"])
 
@@ -48,9 +48,12 @@ def overview(blocks: list[Block]) -> str:
 def legend(blocks: list[Block]) -> str:
     """A line that names the marks in use."""
     kinds = {_kind(model): model for block in blocks for model in block.models}
-    names = {"random": "random weights", "distilled": "distilled", "other": "other", "teacher": "teacher"}
+    others = sorted({model.init for block in blocks for model in block.models if _kind(model) == "other"})
+    names = {"random": "random weights", "distilled": "distilled", "other": ", ".join(others)}
+    names["teacher"] = "teacher"
     entries = [
-        f'<span><svg width="16" height="16" aria-hidden="true">{_mark(kinds[kind], 8, 8)}</svg> {name}</span>'
+        f'<span><svg width="16" height="16" aria-hidden="true">{_mark(kinds[kind], 8, 8)}</svg> '
+        f"{escape(name)}</span>"
         for kind, name in names.items() if kind in kinds
     ]  # fmt: skip
     return f'<p class="legend">{"".join(entries)}</p>'

@@ -4,9 +4,10 @@ from html import escape
 from pathlib import Path
 
 from distill.report import charts, records
-from distill.report.blocks import FROZEN, Block, Model, metric_name
-from distill.report.comparison import Line, comparison
+from distill.report.blocks import Block, Model
+from distill.report.comparison import Line, by_task, comparison
 from distill.report.runs import Run
+from distill.results.protocol import KINDS
 
 CSS = Path(__file__).with_name("page.css")
 DOCUMENT = """<!doctype html>
@@ -32,21 +33,18 @@ DOCUMENT = """<!doctype html>
 
 def page(blocks: list[Block], rows: list[dict], runs: list[Run], superseded: int) -> str:
     """The whole document."""
-    frozen = [block for block in blocks if block.task in FROZEN]
-    transfer = [block for block in blocks if block.task not in FROZEN]
     sections = [
         ("glance", "At a glance", _glance(blocks)),
-        ("frozen", "Frozen features", _tables(frozen, "No frozen-feature results yet: tools/evaluate.py.")),
-        ("transfer", "Transfer", _tables(transfer, "No transfer results yet: tools/run_transfer.sh.")),
+        *((kind, title, _tables(blocks, kind)) for kind, title in KINDS.items()),
         ("training", "Training", records.training(runs)),
         ("published", "Published numbers", _published(blocks)),
         ("rows", "Every row", records.every_row(rows, superseded)),
     ]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections)
     body = "".join(_section(*section) for section in sections)
-    span = " to ".join(dict.fromkeys((rows[0]["time"][:10], rows[-1]["time"][:10])))
+    span = " to ".join(dict.fromkeys(str(row["time"])[:10] for row in (rows[0], rows[-1])))
     summary = f"{_count(len(rows), 'result')}, {span}"
-    return DOCUMENT.format(style=CSS.read_text(), summary=summary, links=links, body=body)
+    return DOCUMENT.format(style=CSS.read_text(), summary=escape(summary), links=links, body=body)
 
 
 def _section(name: str, title: str, content: str) -> str:
@@ -69,17 +67,17 @@ def _glance(blocks: list[Block]) -> str:
     return f'{verdict}{charts.legend(blocks)}<div class="wide">{charts.overview(blocks)}</div>'
 
 
-def _tables(blocks: list[Block], otherwise: str) -> str:
+def _tables(blocks: list[Block], kind: str) -> str:
+    blocks = [block for block in blocks if block.task.kind == kind]
     if not blocks:
-        return f'<p class="soft">{otherwise}</p>'
+        tool = "tools/run_transfer.sh" if kind == "transfer" else "tools/evaluate.py"
+        return f'<p class="soft">No such results yet: {tool}.</p>'
     intro = (
-        '<p class="soft">Percent. ± is the sample standard deviation over seeds; the small figure below a '
+        '<p class="soft">Percent. ± is the sample standard deviation over the seeds of training and '
+        "measurement; the small figure below a value is its difference to random weights of the same "
+        "backbone.</p>"
     )
-    return (
-        intro
-        + "value is its difference to random weights of the same backbone.</p>"
-        + "".join(map(_table, blocks))
-    )
+    return intro + "".join(map(_table, blocks))
 
 
 def _table(block: Block) -> str:
@@ -92,16 +90,17 @@ def _table(block: Block) -> str:
     )
     names = "".join(
         f'<th class="number" scope="col">{escape(model.label)}'
-        f"<small>{escape(model.backbone)}, {block.seeds(model)}</small></th>"
+        f"<small>{escape(model.backbone)}, {escape(block.seeds[model])}</small></th>"
         for model in block.models
     )
     body = "".join(
-        f'<tr><th scope="row">{escape(metric_name(metric))}</th>'
+        f'<tr><th scope="row">{escape(block.task.read_as(metric))}</th>'
         + "".join(_cell(block, metric, model) for model in block.models) + "</tr>"
         for metric in block.metrics
     )  # fmt: skip
     return (
-        f'<h3>{escape(block.title)}</h3><p class="soft">{escape(_under(block))}</p><div class="wide"><table>'
+        f'<h3>{escape(block.task.title)}</h3><p class="soft">{escape(_under(block))}</p>'
+        '<div class="wide"><table>'
         f'<colgroup><col>{columns}</colgroup><thead><tr><td></td>{groups}</tr><tr><th scope="col">Metric</th>'
         f"{names}</tr></thead><tbody>{body}</tbody></table></div>"
     )
@@ -136,19 +135,18 @@ def _published(blocks: list[Block]) -> str:
         '<p class="soft">From the papers\' tables, on the data and schedules named there: compare them with '
         "ours only where data, image size and schedule are the same.</p>"
     )
-    return intro + "".join(_comparison(task, of) for task, of in _by_task(blocks).items())
+    return intro + "".join(map(_comparison, by_task(blocks)))
 
 
-def _by_task(blocks: list[Block]) -> dict[str, list[Block]]:
-    return {task: [b for b in blocks if b.task == task] for task in dict.fromkeys(b.task for b in blocks)}
-
-
-def _comparison(task: str, blocks: list[Block]) -> str:
+def _comparison(blocks: list[Block]) -> str:
+    task = blocks[0].task
     lines, metrics = comparison(task, blocks)
-    title = f"<h3>{escape(blocks[0].title)}</h3>"
+    title = f"<h3>{escape(task.title)}</h3>"
     if not any(line.source for line in lines):
         return f'{title}<p class="soft">No published number is known for this benchmark.</p>'
-    head = "".join(f'<th class="number" scope="col">{escape(metric_name(metric))}</th>' for metric in metrics)
+    head = "".join(
+        f'<th class="number" scope="col">{escape(task.read_as(metric))}</th>' for metric in metrics
+    )
     names = "".join(f'<th scope="col">{name}</th>' for name in ("Method", "Teacher", "Student"))
 
     def row(line: Line) -> str:

@@ -2,16 +2,8 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-STUDENTS = {  # timm name -> the papers' name
-    "alexnet_compress": "AlexNet",
-    "resnet18": "ResNet-18",
-    "resnet50": "ResNet-50",
-    "mobilenetv2_100": "MobileNet-v2",
-    "efficientnet_b0": "EfficientNet-B0",
-    "regnety_006": "RegNetY-600MF",
-}
 
 
 @dataclass(frozen=True)
@@ -27,10 +19,20 @@ class Published:
     values: dict[str, str]
 
 
+@cache
+def facts() -> dict:
+    """The file's content.
+
+    ``tables``: the papers' tables. ``benchmarks``: title and headline of those whose rows do not tell.
+    ``metrics``: name in rows -> name for readers. ``students``: timm's name -> the papers' name.
+    """
+    return json.loads(Path(__file__).with_name("published.json").read_text())
+
+
 def published(task: str) -> list[Published]:
     """All published rows of a task, in the order of the papers' tables; [] where none is known."""
     found = []
-    for table in json.loads(Path(__file__).with_name("published.json").read_text()):
+    for table in facts()["tables"]:
         columns = [tuple(column.split(":")) for column in table["columns"]]
         source = f"{table['paper']}, Table {table['table']}" if table["table"] else table["paper"]
         for method, teacher, student, *values in table["rows"]:

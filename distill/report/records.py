@@ -5,8 +5,9 @@ from html import escape
 from pathlib import Path
 
 from distill.report import charts
-from distill.report.blocks import TITLES, metric_name
 from distill.report.runs import Run, run_folder
+from distill.report.tasks import Tasks
+from distill.results.protocol import Protocol
 
 
 def training(runs: list[Run]) -> str:
@@ -37,13 +38,16 @@ def every_row(rows: list[dict], superseded: int) -> str:
     intro = (
         f'<p class="soft">{older}Unfold a row for its exact command, checkpoint, versions and settings.</p>'
     )
-    return intro + "".join(map(_row, rows))
+    tasks = Tasks()
+    return intro + "".join(_row(row, tasks.of(row)) for row in rows)
 
 
-def _row(row: dict) -> str:
-    values = ", ".join(f"{metric_name(name)} {value:.2f}" for name, value in row["metrics"].items())
-    model = f"{row['label']} ({row['init']}, {row['backbone']}), seed {row['seed']}"
-    title = f"{TITLES.get(row['task'], row['task'])}: {model}"
+def _row(row: dict, task: Protocol) -> str:
+    values = ", ".join(f"{task.read_as(name)} {value:.2f}" for name, value in row["metrics"].items())
+    seeds = f"seed {row['seed']}"
+    if "training_seed" in row:
+        seeds = f"training seed {row['training_seed']}, {seeds}"
+    title = f"{task.title}: {row['label']} ({row['init']}, {row['backbone']}), {seeds}"
     folder = run_folder(row)
     origin = (
         f'<p><a href="#{_anchor(folder)}">The run behind this checkpoint and its manifest</a></p>'

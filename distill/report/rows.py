@@ -1,4 +1,4 @@
-"""Result rows as the report needs them: checked, and one a model, protocol and seed."""
+"""Result rows as the report needs them: checked, and one a model, task, settings and seed."""
 
 import json
 import os
@@ -20,35 +20,58 @@ def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
     Raises:
         UserError: a file is missing, no file holds a row, or a row lacks a field.
     """
-    newest: dict[str, dict] = {}
-    total = 0
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise UserError(f"no such results file: {path}")
-        for number, row in enumerate(results.read(path), start=1):
-            missing = [field for field in FIELDS if field not in row]
-            if missing:
-                needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
-                raise UserError(f"{path}: row {number} {needed}")
-            total += 1
-            key = identity(row)
-            if key not in newest or row["time"] >= newest[key]["time"]:
-                newest[key] = row
-    if not newest:
+    found = [row for path in map(Path, paths) for row in _checked(path)]
+    if not found:
         raise UserError(f"no result rows in {', '.join(map(str, paths))}; tools/evaluate.py writes them")
+    # a row that does not tell the seed of the training has it from another row of the same file
+    telling = [row for row in found if row.get("sha256") and "training_seed" in row]
+    seeds = {row["sha256"]: row["training_seed"] for row in telling}
+    newest: dict[str, dict] = {}
+    for row in found:
+        if row.get("sha256") in seeds:
+            row = {"training_seed": seeds[row["sha256"]]} | row
+        row = _told_apart(row)
+        key = identity(row)
+        if key not in newest or row["time"] >= newest[key]["time"]:
+            newest[key] = row
     rows = sorted(newest.values(), key=lambda row: row["time"])
-    return rows, total - len(rows)
+    return rows, len(found) - len(rows)
 
 
-def protocol(row: dict) -> dict:
+def _checked(path: Path) -> list[dict]:
+    if not path.is_file():
+        raise UserError(f"no such results file: {path}")
+    rows = results.read(path)
+    for number, row in enumerate(rows, start=1):
+        missing = [field for field in FIELDS if field not in row]
+        if missing:
+            needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
+            raise UserError(f"{path}: row {number} {needed}")
+    return rows
+
+
+def comparable(row: dict) -> dict:
     """The settings without those that belong to one model or one seed: rows that share it may be compared."""
     return _without(row["settings"], _OWN | _NO_EFFECT)
 
 
+def trained(row: dict) -> int | str:
+    """What tells apart the trainings behind rows of one label: their seed, else the checkpoint's file."""
+    return row.get("training_seed", Path(str(row.get("checkpoint", ""))).name)
+
+
 def identity(row: dict) -> str:
     """What a second measurement of the same thing would share."""
-    parts = [row["task"], row["init"], row["label"], row["backbone"], row["seed"], protocol(row)]
-    return json.dumps(parts, sort_keys=True)
+    parts = [row["task"], row["init"], row["label"], row["backbone"], row["seed"], trained(row)]
+    return json.dumps([*parts, comparable(row)], sort_keys=True)
+
+
+def _told_apart(row: dict) -> dict:
+    """Older rows of ``teacher.pth`` have the label of ``last.pth``: the run's, which is the folder's name."""
+    checkpoint = Path(str(row.get("checkpoint", "")))
+    if checkpoint.name == "teacher.pth" and row["label"] == checkpoint.parent.name:
+        return row | {"label": results.label_of(row["label"], checkpoint)}
+    return row
 
 
 def _without(settings: dict, keys: set[str]) -> dict:

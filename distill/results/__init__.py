@@ -1,5 +1,5 @@
 """What is written down: files that appear whole, the record of a run, and ``results.jsonl``."""
 
-from distill.results.rows import SCHEMA, append, find, make_row, read
+from distill.results.rows import SCHEMA, append, find, label_of, make_row, read
 
-__all__ = ["SCHEMA", "append", "find", "make_row", "read"]
+__all__ = ["SCHEMA", "append", "find", "label_of", "make_row", "read"]

@@ -27,20 +27,31 @@ def make_row(
     settings: dict,
     seconds: float,
     command: str | None = None,
+    training_seed: int | None = None,
+    title: str = "",
+    kind: str = "",
+    headline: str = "",
+    names: dict[str, str] | None = None,
 ) -> dict:
     """One result.
 
     Args:
-        task: ``knn``, ``linear``, ``cluster_alignment`` or a benchmark's name (``voc07_det``, ...).
+        task: a protocol's or a benchmark's name (``knn``, ``voc07_det``).
         label: what the row is called in a report, e.g. the run's name.
-        init: ``distilled``, ``random``, ``teacher`` or another word for where the weights come from.
+        init: ``distilled``, ``random``, ``teacher`` or another word for where the weights come from
+            (``distill.checkpoints.init_of`` tells it).
         backbone: the architecture's name.
+        seed: of the measurement.
         metrics: name -> value in percent.
         checkpoint: path of the evaluated file, or a model name; ``sha256`` of its content or ``""``.
         settings: everything that shapes the number (image size, steps, learning rate, data).
         seconds: wall-clock time of the measurement.
         command: the command line; by default this process's own.
+        training_seed: of the run that made the weights, where it is known.
+        title, kind, headline, names: the task's heading, kind (``features``, ``images``, ``transfer``) and
+            first metric in reports, and metric -> name for readers: see ``distill.results.protocol``.
     """
+    told = dict(training_seed=training_seed, title=title, kind=kind, headline=headline, names=names)
     return {
         "schema": SCHEMA,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,7 +68,18 @@ def make_row(
         "command": command or shlex.join([Path(sys.executable).name, *sys.argv]),
         "versions": versions(),
         "git": git_commit(),
+        **{key: value for key, value in told.items() if value not in (None, "", {})},
     }
+
+
+def label_of(run: str, checkpoint: str | os.PathLike) -> str:
+    """What reports call a file that a run wrote: the run's name, and the file's unless that is ``last.pth``.
+
+    >>> label_of("oss_resnet18", "work_dirs/oss_resnet18/teacher.pth")
+    'oss_resnet18 teacher'
+    """
+    stem = Path(checkpoint).name.split(".")[0]
+    return run if stem == "last" else f"{run} {stem}"
 
 
 def append(path: str | os.PathLike, row: dict) -> None:

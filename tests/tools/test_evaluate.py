@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from PIL import Image
 from distill import results
 from distill.backbones import Backbone
 from distill.checkpoints import file_sha256, save_student
+from distill.registry import EVALUATORS
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = ROOT / "tools" / "evaluate.py"
@@ -114,6 +116,113 @@ def test_own_folders_resize_and_few_labels(evaluate, data, checkpoint, tmp_path)
     assert retrieval["metrics"]["recall@1"] == 100
 
 
+def test_the_normalisation_is_printed_and_can_be_given(evaluate, data, checkpoint):
+    options = ("--data", data, "--protocols", "knn", *QUICK)
+    assert "normalised by mean 0, 0, 0 and std 1, 1, 1" not in evaluate(checkpoint, *options)
+    given = evaluate(checkpoint, *options, "--mean", 0.5, 0.4, 0.3, "--std", 0.2, 0.2, 0.25)
+    assert "  pixels in [0, 1] normalised by mean 0.5, 0.4, 0.3 and std 0.2, 0.2, 0.25" in given
+    before, after = results.read(checkpoint.parent / "results.jsonl")
+    assert before["settings"]["mean"] != after["settings"]["mean"] == pytest.approx([0.5, 0.4, 0.3])
+
+
+def test_settings_of_a_protocol(evaluate, data, checkpoint):
+    evaluate(
+        checkpoint, "--data", data, "--protocols", "knn,linear", "--seed", 2,
+        "--cfg-options", "knn.k=(1,3)", "linear.epochs=2", *QUICK,
+    )  # fmt: skip
+    knn, linear = results.read(checkpoint.parent / "results.jsonl")
+    assert set(knn["metrics"]) == {"1nn", "3nn"}
+    assert (linear["settings"]["linear"]["epochs"], linear["settings"]["linear"]["seed"]) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("meta", "file", "init", "label"),
+    [
+        ({"method": "CompRess"}, "last.pth", "distilled", "run"),
+        ({"method": "SimCLR"}, "last.pth", "self-supervised", "run"),
+        ({"method": "OSS"}, "last.pth", "distilled", "run"),
+        ({"method": "OSS"}, "teacher.pth", "self-supervised", "run teacher"),
+        ({"method": "Mine", "init": "self-supervised"}, "last.pth", "self-supervised", "run"),
+    ],
+)
+def test_a_row_says_how_the_network_was_trained_and_with_which_seed(
+    evaluate, data, tmp_path, meta, file, init, label
+):
+    backbone = Backbone("test_resnet")
+    path = tmp_path / "run" / file
+    meta |= {"run": "run", "seed": 7}
+    save_student(path, backbone.net, "test_resnet", [0.5] * 3, [0.5] * 3, 32, meta=meta)
+    evaluate(path, "--data", data, "--protocols", "knn", "--seed", 1, *QUICK)
+    (row,) = results.read(path.parent / "results.jsonl")
+    assert (row["init"], row["label"]) == (init, label)
+    assert (row["training_seed"], row["seed"]) == (7, 1)
+
+
+TOY = '''"""How bright the features are."""
+from dataclasses import dataclass
+from typing import ClassVar
+
+from distill.registry import EVALUATORS
+from distill.results.protocol import Protocol
+
+PROTOCOL = Protocol(
+    name="toy", title="Toy brightness", kind="features", metrics={"lux": "brightness"}, headline="lux",
+    paper="none",
+)
+
+
+@EVALUATORS.register_module()
+@dataclass(frozen=True)
+class Toy:
+    scale: float = 1.0
+
+    protocol: ClassVar[Protocol] = PROTOCOL
+
+    def run(self, train, val):
+        return {"lux": self.scale * 42.0}
+'''
+
+
+def shown_under(report: str, heading: str) -> str:
+    """The part of the HTML report below a section's heading."""
+    return report.split(f">{heading}</h2>")[1].split("</section>")[0]
+
+
+def test_one_file_among_the_others_is_a_protocol(data, checkpoint, tmp_path):
+    """--help lists it, --protocols takes it and the report shows it under its title."""
+    for name in ("distill", "tools", "configs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "distill/evaluation/toy.py").write_text(TOY)
+
+    def run(tool, *arguments):
+        command = [sys.executable, tmp_path / "tools" / tool, *map(str, arguments)]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    listed = run("evaluate.py", "--help")
+    assert re.search(r"^  toy +Toy brightness \(none\), features$", listed, re.MULTILINE)
+    options = ("--protocols", "toy", "--cfg-options", "toy.scale=2")
+    assert "toy  lux  84.0" in run("evaluate.py", checkpoint, "--data", data, *options, *QUICK)
+    run("report.py", checkpoint.parent / "results.jsonl", "--out", tmp_path / "report")
+    frozen = shown_under((tmp_path / "report/report.html").read_text(), "Frozen features")
+    assert "<h3>Toy brightness</h3>" in frozen and "brightness</th>" in frozen and "84.0" in frozen
+
+
+def test_a_protocol_from_a_file_elsewhere(evaluate, run_here, data, checkpoint, tmp_path):
+    """Its rows tell the report what it is called."""
+    (tmp_path / "mine.py").write_text(TOY.replace("toy", "mine").replace("Toy", "Mine"))
+    try:
+        options = ("--import", tmp_path / "mine.py", "--protocols", "mine")
+        assert "mine  lux  42.0" in evaluate(checkpoint, "--data", data, *options, *QUICK)
+    finally:
+        EVALUATORS.module_dict.pop("Mine")
+    run_here("report.py", checkpoint.parent / "results.jsonl", "--out", tmp_path / "report")
+    frozen = shown_under((tmp_path / "report/report.html").read_text(), "Frozen features")
+    assert "<h3>Mine brightness</h3>" in frozen and "brightness</th>" in frozen
+
+
 def test_other_layouts_are_recognised(evaluate, data, tmp_path):
     """A MoCo-v2 checkpoint: its head is left out; what is not ours counts as a teacher."""
     import timm
@@ -137,6 +246,13 @@ def test_other_layouts_are_recognised(evaluate, data, tmp_path):
             "unknown protocol 'linaer'; did you mean 'linear'",
         ),
         (("--data", "images", "--protocols", "linear", "--few-shot", "1%"), "--few-shot needs knn"),
+        (("--data", "images", "--cfg-options", "lr=1"), "PROTOCOL.SETTING=VALUE; protocols: knn, linear"),
+        (
+            ("--data", "images", "--cfg-options", "linear.epoch=1"),
+            "unknown setting of linear 'epoch'; did you mean 'epochs'",
+        ),
+        (("--data", "images", "--import", "mine.py"), "--import: no such file: mine.py"),
+        (("my_run/last.pth", "--data", "images", "--std", "0", "1", "1"), "--std 0.0 1.0 1.0: valid: three"),
         (("--data", "images"), "no checkpoint given"),
         (("--data", "images", "--random"), "--random needs --arch NAME"),
         (("--data", "images", "--random", "--arch", "resnet81"), "unknown model 'resnet81'"),

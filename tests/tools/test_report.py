@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from distill.report import write_report
 from distill.results.rows import append, make_row
@@ -98,6 +99,53 @@ def test_the_markdown_table_holds_the_same(results, tmp_path):
     text = write_report([results], tmp_path / "out")[1].read_text()
     assert "| mIoU | 10.0 | 31.0 ± 1.0 (+21.0) | 40.0 (+30.0) |" in text
     assert "| OSS | OSS ResNet-50 | ResNet-18 | Cityscapes | 62.4 | OSS (NeurIPS 2021), Table 13 |" in text
+
+
+HOSTILE = "<img src=x onerror=alert(1)> & | [a](b) *b* `c` _d_ ![e](f) ~~g~~ # \\\n## h </td>"
+
+
+class Shown(HTMLParser):
+    """Tags and text of a page."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.tags, self.text = set(), ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        assert not any(name.startswith("on") for name, _ in attributes)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+@pytest.fixture
+def hostile(tmp_path) -> Path:
+    """A row whose every text tries to be markup."""
+    names = {"top1": HOSTILE}
+    row = make_row(
+        HOSTILE, HOSTILE, HOSTILE, HOSTILE, 0, {"top1": 1.0}, HOSTILE, HOSTILE,
+        {"val": {"folder": HOSTILE}, "image_size": HOSTILE}, 1.0, title=HOSTILE, headline="top1", names=names,
+    )  # fmt: skip
+    append(tmp_path / "hostile.jsonl", row | {"time": "<b>2026"})
+    return tmp_path / "hostile.jsonl"
+
+
+def test_text_of_rows_is_never_html(hostile, tmp_path):
+    shown = Shown(write_report([hostile], tmp_path / "out")[0].read_text())
+    assert not {"img", "b"} & shown.tags
+    assert "<b>2026" in shown.text and shown.text.count("<img src=x onerror=alert(1)>") > 5
+
+
+def test_text_of_rows_is_never_markdown(hostile, tmp_path):
+    """As a Markdown reader with tables, strike-through and raw HTML switched on shows it."""
+    text = write_report([hostile], tmp_path / "out")[1].read_text()
+    reader = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    shown = Shown(reader.render(text))
+    assert shown.tags == {"h1", "h2", "p", "table", "thead", "tbody", "tr", "th", "td"}
+    one_line = " ".join(HOSTILE.split())
+    assert shown.text.count(one_line) == 7  # heading, data, size, metric; init, label, backbone
 
 
 def test_a_torn_last_line_is_passed_over(results, tmp_path):

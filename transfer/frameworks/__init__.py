@@ -12,6 +12,8 @@ A framework that trains is a folder of the same few files, which nobody imports 
 ``check.py``          ``works() -> str``: tries one thing of the framework and names it, or raises
 ====================  ==============================================================================
 
+Every framework, timm and torchvision included, has ``export.py`` and ``verify.py``: see ``transfer.convert``.
+
 ``Job`` and ``Filled`` are in ``transfer.jobs.job``. The benchmarks of a framework are the files of
 ``configs/transfer/<its name>``.
 """

@@ -6,31 +6,37 @@ import torch
 from torch import nn
 
 from distill.errors import UserError
-from transfer.network.partition import PROBE_SIZE, STRIDES, StagedBackbone
+from transfer.network.partition import PROBE_SIZE, STRIDES, StageChain, StagedBackbone
 
 OUTPUT_STRIDES = (8, 16, 32)
 
 
 def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
-    """Changes ``backbone`` so that no map is coarser than ``output_stride``.
-
-    In a stage that would go beyond it, the layer with stride 2 gets stride 1, and every layer after it
-    looks as far as before by twice the dilation: the rule of DeepLab (Chen et al. 2018), which timm's
-    ``output_stride`` and MMSegmentation's ``dilations=(1, 1, 2, 4)`` follow.
+    """Changes ``backbone`` so that no map is coarser than ``output_stride``, and checks its maps.
 
     Raises:
         UserError: the architecture takes its strides in a way that cannot be turned (blur pools, say).
     """
     if output_stride not in OUTPUT_STRIDES:
         raise UserError(f"output stride {output_stride}: choose 8, 16 or 32")
+    dilate(backbone, output_stride)
+    _check(backbone, output_stride)
+
+
+def dilate(backbone: StageChain, output_stride: int) -> None:
+    """Turns stride into dilation in every stage coarser than ``output_stride``.
+
+    In a stage that would go beyond it, the layer with stride 2 gets stride 1, and every layer after it
+    looks as far as before by twice the dilation: the rule of DeepLab (Chen et al. 2018), which timm's
+    ``output_stride`` and MMSegmentation's ``dilations=(1, 1, 2, 4)`` follow.
+    """
     rate = 1
     for stage, stride in STRIDES.items():
         if stage in backbone.plan and stride > output_stride:
             rate = _dilate(backbone, stage, rate)
-    _check(backbone, output_stride)
 
 
-def _dilate(backbone: StagedBackbone, stage: str, rate: int) -> int:
+def _dilate(backbone: StageChain, stage: str, rate: int) -> int:
     """Turns one stage: the layer that loses its stride keeps the rate so far, later ones get twice it."""
     later = 2 * rate
     for owner, name, layer in list(_layers(backbone, stage)):
@@ -49,7 +55,7 @@ def _dilate(backbone: StagedBackbone, stage: str, rate: int) -> int:
     return later
 
 
-def _layers(backbone: StagedBackbone, stage: str) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+def _layers(backbone: StageChain, stage: str) -> Iterator[tuple[nn.Module, str, nn.Module]]:
     """(owner, name, layer) of every layer of a stage, in the order they were defined."""
     for part in backbone.parts(stage):
         for owner in part.modules():

@@ -55,8 +55,8 @@ def load_stages(backbone: StagedBackbone, weights: Weights) -> LoadReport:
     return load_strict(backbone, state, f"{backbone.arch} {stages} <- {weights.path}")
 
 
-def write_detectron2(path: str | os.PathLike, state: State, weights: Weights) -> None:
-    """Writes the ``.pkl`` that Detectron2's checkpointer reads, matching keys by their ends."""
+def write_arrays(path: str | os.PathLike, state: State, weights: Weights) -> None:
+    """Writes a ``.pkl`` of NumPy arrays: Detectron2's checkpointer matches its keys by their ends."""
     content = {
         "model": {key: value.cpu().numpy() for key, value in state.items()},
         "__author__": AUTHOR,
@@ -66,8 +66,8 @@ def write_detectron2(path: str | os.PathLike, state: State, weights: Weights) ->
     write_bytes(path, pickle.dumps(content))
 
 
-def write_openmmlab(path: str | os.PathLike, state: State, weights: Weights) -> None:
-    """Writes a ``.pth`` with ``state_dict`` for OpenMMLab's loaders, which ``read_weights`` takes as well."""
+def write_checkpoint(path: str | os.PathLike, state: State, weights: Weights) -> None:
+    """Writes a ``.pth`` that ``read_weights`` takes, and OpenMMLab's loaders by its ``state_dict``."""
     content = {
         "format": FORMAT, "version": 1, "arch": weights.arch, "backbone": state, "head": None,
         "mean": list(weights.mean), "std": list(weights.std), "image_size": weights.image_size, "meta": {},

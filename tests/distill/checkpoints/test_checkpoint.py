@@ -7,7 +7,7 @@ import torch
 
 from distill.backbones import Backbone, create_backbone, output_width
 from distill.backbones.weights import load_strict
-from distill.checkpoints import random_weights, read_file, read_weights, save_student
+from distill.checkpoints import init_of, random_weights, read_file, read_weights, save_student
 from distill.errors import UserError
 from distill.modules.heads import mlp
 from distill.targets import Teacher
@@ -184,3 +184,27 @@ def test_the_teacher_never_leaves_eval_mode(teacher_file):
     before = {k: v.clone() for k, v in teacher.state_dict().items()}
     teacher(torch.rand(4, 3, 32, 32))
     assert all(torch.equal(v, before[k]) for k, v in teacher.state_dict().items())
+
+
+def test_where_other_weights_come_from(resnet, tmp_path):
+    """What was not trained here teaches; a random start is one."""
+    torch.save(torchvision_resnet(resnet, None), tmp_path / "resnet18.pth")
+    assert init_of(read_weights(tmp_path / "resnet18.pth")) == "teacher"
+    assert init_of(random_weights("test_resnet", 0)) == "random"
+
+
+@pytest.mark.parametrize(
+    ("method", "file", "init"),
+    [
+        ("CompRess", "last.pth", "distilled"),
+        ("MoCo", "last.pth", "self-supervised"),
+        ("OSS", "last.pth", "distilled"),
+        ("OSS", "teacher.pth", "self-supervised"),
+        (None, "last.pth", "distilled"),
+    ],
+)
+def test_older_files_are_told_by_their_method(resnet, tmp_path, method, file, init):
+    """They have no ``init`` of their own."""
+    meta = {"method": method} if method else {}
+    save_student(tmp_path / file, resnet, "resnet18", [0.5] * 3, [0.5] * 3, 32, meta=meta)
+    assert init_of(read_weights(tmp_path / file)) == init

@@ -6,10 +6,12 @@ import pytest
 from mmengine.fileio import get_file_backend
 
 from distill import pretrain
+from distill.checkpoints import init_of, read_weights
 from distill.errors import UserError
 from distill.methods import SimCLR
 from distill.methods.base import Progress
 from distill.registry import MODELS
+from tests.distill.methods.small import SMALL, arguments
 
 
 @MODELS.register_module()
@@ -55,3 +57,22 @@ def test_a_method_knows_before_every_step_how_far_the_run_is_and_its_seed(image_
         Progress(step, steps=10, epochs=2, updated=step % 2 == 0, seed=7) for step in range(10)
     ]
     assert "batch 5 = 1 x 5, an update every 2 batches (10), LARS" in " ".join(said)
+
+
+@pytest.mark.parametrize(
+    ("name", "inits"),
+    [
+        ("compress_1q", {"last.pth": "distilled"}),
+        ("simclr", {"last.pth": "self-supervised"}),
+        ("oss_plain", {"last.pth": "distilled", "teacher.pth": "self-supervised"}),
+    ],
+)
+def test_a_file_says_how_its_network_was_trained(name, inits, method_inputs, tmp_path):
+    pretrain(
+        **arguments(name, method_inputs), work_dir=str(tmp_path), seed=4, cfg_options=SMALL[name].options,
+        say=lambda _: None,
+    )  # fmt: skip
+    for file, init in inits.items():
+        weights = read_weights(tmp_path / file)
+        assert init_of(weights) == weights.meta["init"] == init
+        assert weights.meta["seed"] == 4

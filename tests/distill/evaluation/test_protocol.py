@@ -7,16 +7,18 @@ import torch
 from distill.backbones import Backbone
 from distill.errors import UserError
 from distill.evaluation import (
-    EVALUATORS_OF_TASKS,
     KNN,
     Extraction,
     Linear,
     Result,
+    build,
     evaluate,
     format_table,
+    knn,
+    linear,
     list_labelled,
-)  # fmt: skip
-from distill.registry import EVALUATORS
+)
+from distill.results.protocol import Protocol
 
 SMALL = Extraction(image_size=32, batch_size=8, workers=0)
 
@@ -28,13 +30,13 @@ def backbone():
 
 
 def test_one_extraction_feeds_all_evaluators(image_folder, backbone):
-    """An evaluator is any dataclass with ``task`` and ``run``."""
+    """An evaluator is any dataclass with ``protocol`` and ``run``."""
     seen = []
 
     @dataclass(frozen=True)
     class Spy:
         scale: float = 2.0
-        task: ClassVar[str] = "spy"
+        protocol: ClassVar[Protocol] = Protocol("spy", "Spy", "features")
 
         def run(self, train, val):
             seen.append((train, val))
@@ -78,12 +80,22 @@ def test_corrupt_images_are_told(image_folder, backbone):
 
 def test_table_is_aligned():
     results = [
-        Result("knn", {"1nn": 9.04, "20nn": 100.0}, {}, 1.0),
-        Result("linear", {"top1": 50.0}, {}, 1.0),
+        Result(knn.PROTOCOL, {"1nn": 9.04, "20nn": 100.0}, {}, 1.0),
+        Result(linear.PROTOCOL, {"top1": 50.0}, {}, 1.0),
     ]
     assert format_table(results) == ["knn     1nn   9.0  20nn 100.0", "linear  top1  50.0"]
 
 
-def test_every_protocol_is_registered_under_its_class_name():
-    assert set(EVALUATORS_OF_TASKS) == {"knn", "linear", "cluster_alignment", "retrieval"}
-    assert all(EVALUATORS.get(kind.__name__) is kind for kind in EVALUATORS_OF_TASKS.values())
+def test_an_evaluator_takes_the_seed_and_settings_that_it_has():
+    assert build("linear", 3, epochs=5) == Linear(epochs=5, seed=3)
+    assert not hasattr(build("retrieval", 3), "seed")
+    with pytest.raises(UserError, match="unknown setting of linear 'epoch'; did you mean 'epochs'"):
+        build("linear", 3, epoch=5)
+
+
+def test_settings_tell_the_normalisation(image_folder):
+    """Another mean is another measurement."""
+    folder = list_labelled(image_folder("train"))
+    grey = Backbone("test_resnet", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    (result,) = evaluate(grey, folder, folder, [KNN()], SMALL)
+    assert (result.settings["mean"], result.settings["std"]) == ([0.5] * 3, [0.25] * 3)

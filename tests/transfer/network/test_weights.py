@@ -9,13 +9,14 @@ from torchvision.models import resnet18
 
 from distill.checkpoints import random_weights, read_weights
 from distill.errors import UserError
-from transfer.frameworks.native import detectron2_names, resnet_layout
+from transfer.frameworks.detectron2.export import own_names
 from transfer.network.partition import StagedBackbone
+from transfer.network.plain_resnet import resnet_layout
 from transfer.network.weights import (
     load_stages,
     read_stage_weights,
-    write_detectron2,
-    write_openmmlab,
+    write_arrays,
+    write_checkpoint,
     write_safetensors,
 )
 
@@ -47,7 +48,7 @@ def test_a_missing_a_misshaped_and_a_strange_key_each_fail_by_name(weights):
             load_stages(StagedBackbone(weights.arch), replace(weights, backbone=broken))
 
 
-@pytest.mark.parametrize(("write", "suffix"), [(write_detectron2, ".pkl"), (write_openmmlab, ".pth")])
+@pytest.mark.parametrize(("write", "suffix"), [(write_arrays, ".pkl"), (write_checkpoint, ".pth")])
 def test_written_stages_read_back_with_their_pixels(weights, tmp_path, write, suffix):
     """A later command takes the converted file as a checkpoint, mean and std included."""
     weights = replace(weights, std=(0.1, 0.2, 0.3))
@@ -71,7 +72,7 @@ def test_safetensors_read_back_through_the_projects_reader(weights, tmp_path):
 def test_resnet_names_of_detectron2():
     """The whole renaming of a ResNet-18, beside the rule of Detectron2's modules."""
     state = {key: value for key, value in resnet18().state_dict().items() if not key.startswith("fc.")}
-    names = detectron2_names(state)
+    names = own_names(state)
     assert len(names) == len(state)
     assert names["stem.conv1.weight"] is state["conv1.weight"]
     assert names["stem.conv1.norm.running_var"] is state["bn1.running_var"]

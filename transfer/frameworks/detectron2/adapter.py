@@ -20,9 +20,9 @@ from detectron2.modeling.roi_heads import Res5ROIHeads
 from torch import nn
 
 from distill.errors import UserError
-from transfer.frameworks.prepare import prepare
 from transfer.network.partition import StagedBackbone
 from transfer.network.policy import Policy, first_stages
+from transfer.network.prepare import prepare
 
 
 class DistilledBackbone(StagedBackbone, Backbone):

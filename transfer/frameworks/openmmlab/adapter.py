@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from transfer.frameworks.prepare import prepare
 from transfer.network.dilation import set_output_stride
 from transfer.network.partition import StagedBackbone
 from transfer.network.policy import Policy, first_stages
+from transfer.network.prepare import prepare
 
 
 class DistilledBackbone(StagedBackbone):

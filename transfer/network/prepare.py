@@ -1,4 +1,4 @@
-"""Detectron2, MMDetection and MMSegmentation: importing a module here registers the backbone there."""
+"""A backbone in a framework starts: its weights loaded, its policy applied, both said."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transfer.network.weights import load_stages, read_stage_weights
 
 
 def prepare(backbone: StagedBackbone, weights: str | None, policy: Policy) -> None:
-    """Loads ``weights`` strictly (None: leaves the fresh initialisation), applies ``policy``, says so.
+    """Loads ``weights`` strictly (None: keeps the fresh initialisation), applies ``policy``, says so.
 
     Raises:
         UserError: the file does not match the backbone exactly.

@@ -15,9 +15,10 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from distill.backbones import Backbone
-from distill.engine.evaluation_hook import EvaluationHook
 from distill.errors import UserError
+from distill.evaluation.hook import EvaluationHook
 from distill.registry import EVALUATORS
+from distill.results.protocol import Protocol
 
 
 class Noisy(BaseModel):
@@ -80,7 +81,7 @@ def hook(folders, **changes):
 class Careless:
     """An evaluator that draws from the global random states."""
 
-    task: ClassVar[str] = "careless"
+    protocol: ClassVar[Protocol] = Protocol("careless", "Careless", "features")
 
     def run(self, train, val):
         torch.rand(7), np.random.rand(7), random.random()

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-import numpy as np
-import torch
 from mmengine.dist import barrier
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from distill.backbones import Backbone
+from distill.data.labelled import check_same_classes, list_labelled
 from distill.distributed import rank
 from distill.engine.hooks import method_of
 from distill.errors import UserError, unknown
-from distill.evaluation import (
-    Evaluator,
-    Extraction,
-    check_same_classes,
-    evaluate,
-    format_table,
-    list_labelled,
-)
+from distill.evaluation.features import Extraction
+from distill.evaluation.protocol import Evaluator, evaluate, format_table
+from distill.evaluation.random_state import untouched_random_state
 from distill.registry import EVALUATORS, HOOKS
 
 DEFAULT_EVALUATORS = ({"type": "KNN"},)
@@ -99,6 +91,8 @@ def build_evaluator(config: dict) -> Evaluator:
     if kind is None:
         raise unknown("evaluator", config["type"], EVALUATORS.module_dict)
     settings = {key: value for key, value in config.items() if key != "type"}
+    if kind.protocol.kind != "features":
+        raise UserError(f"evaluator {config['type']} trains a network: use it after training, in evaluate.py")
     try:
         return kind(**settings)
     except TypeError as error:
@@ -111,15 +105,3 @@ def student_of(runner: Runner) -> Backbone:
     if not isinstance(getattr(method, "student", None), Backbone):
         raise UserError(f"EvaluationHook: {type(method).__name__} has no student that is a Backbone")
     return method.student
-
-
-@contextmanager
-def untouched_random_state() -> Iterator[None]:
-    """Python's, NumPy's and torch's global random states are afterwards as they were before."""
-    python, numpy = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(numpy)

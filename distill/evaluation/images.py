@@ -1,0 +1,136 @@
+"""What protocols that train on images share: labelled crops, a classifier, and a run of the engine's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from distill.backbones import Backbone
+from distill.checkpoints import read_weights, save_student
+from distill.data.labelled import list_labelled
+from distill.data.unlabelled import UnlabelledImages, collate_views
+from distill.engine.pretrain import pretrain
+from distill.engine.recipe import config_root
+from distill.evaluation.features import extract
+from distill.evaluation.protocol import Images
+from distill.methods.base import Method, TrainedNetwork
+from distill.registry import DATASETS, MODELS, root
+
+
+@DATASETS.register_module()
+class LabelledImages(UnlabelledImages):
+    """The images of ``ROOT/<class>/**``, each seen through one augmentation, with its label.
+
+    Arguments and items are those of ``UnlabelledImages``, and ``label``: the number of the class.
+    """
+
+    def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
+        super().__init__(data_root, augmentation, seed)
+        folder = list_labelled(data_root)
+        self.paths, self.labels = list(folder.files), folder.labels
+
+    def __getitem__(self, item: tuple[int, int]) -> dict:
+        found = super().__getitem__(item)
+        return found | {"label": int(self.labels[found["index"]])}
+
+
+@root.FUNCTIONS.register_module()
+def collate_labelled(items: list[dict]) -> dict:
+    """As ``collate_views``, and ``label``: (B,)."""
+    return collate_views(items) | {"label": torch.tensor([item["label"] for item in items])}
+
+
+@MODELS.register_module()
+class Classifier(Method):
+    """A network and one linear layer on its features, trained by cross-entropy on labels.
+
+    Args:
+        student: arguments of ``Backbone``.
+        weights: checkpoint that the network starts from.
+        classes: number of classes.
+        frozen: train the linear layer alone; the network is in eval mode.
+    """
+
+    supervised = True
+
+    def __init__(self, student: dict, weights: str, classes: int, frozen: bool):
+        super().__init__(student)
+        self.student = Backbone.from_weights(read_weights(weights))
+        self.head = nn.Sequential(nn.Linear(self.student.width, classes))
+        self.frozen = frozen
+        self.student.requires_grad_(not frozen)
+
+    def train(self, mode: bool = True) -> Classifier:
+        super().train(mode)
+        if self.frozen:
+            self.student.eval()
+        return self
+
+    def forward(self, views: list[Tensor], index: Tensor, label: Tensor, unreadable=(), mode: str = "tensor"):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            features = self.student(views[0].float() / 255)
+        logits = self.head(features)
+        return {"loss": F.cross_entropy(logits, label)} if mode == "loss" else logits
+
+    def exports(self) -> dict[str, TrainedNetwork]:
+        return {"last": TrainedNetwork(self.student, self.head)}
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a classifier is trained; ``augmentation``, ``optimizer`` and ``schedule`` are configs."""
+
+    frozen: bool
+    augmentation: dict
+    optimizer: dict
+    epochs: int
+    batch_size: int
+    schedule: tuple[dict, ...]
+    seed: int
+
+
+def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.Sequential]:
+    """The network and its linear layer after training; an interrupted run goes on, bit for bit on a CPU.
+
+    The run is one of ``distill.pretrain``, with its progress, logs, manifest and checkpoints.
+    """
+    start = images.folder / "start.pth"
+    network = images.backbone
+    mean, std = (values.flatten().tolist() for values in (network.mean, network.std))
+    if not start.is_file():
+        save_student(start, network.net, network.arch, mean, std, images.extraction.image_size)
+    config = Config.fromfile(config_root() / "_base_" / "runtime.py")
+    config.batch_size = training.batch_size
+    config.model = dict(
+        type="Classifier", student=dict(arch=network.arch), weights=str(start),
+        classes=len(images.train.classes), frozen=training.frozen,
+    )  # fmt: skip
+    loader = config.train_dataloader
+    loader.dataset = dict(
+        type="LabelledImages", data_root=str(images.train.root), augmentation=training.augmentation
+    )
+    loader.collate_fn = dict(type="collate_labelled")
+    loader.num_workers = images.extraction.workers
+    config.optim_wrapper = dict(type="OptimWrapper", optimizer=training.optimizer)
+    config.train_cfg.max_epochs = training.epochs
+    config.param_scheduler = list(training.schedule)
+    last = pretrain(
+        config=config, work_dir=str(images.folder), resume=True, seed=training.seed, say=images.say
+    )
+    found = read_weights(last)
+    head = nn.Sequential(nn.Linear(network.width, len(images.train.classes)))
+    head.load_state_dict(found.head)
+    return Backbone.from_weights(found).to(next(network.parameters()).device), head
+
+
+def validation_logits(images: Images, network: Backbone, head: nn.Sequential) -> tuple[Tensor, Tensor]:
+    """Logits (N, C) and labels (N,) of the validation images, a centre crop each."""
+    val = extract(network, images.val, images.extraction)
+    for path in val.unreadable:
+        images.say(f"skipped, could not be read: {path}")
+    with torch.no_grad():
+        return head(val.x), val.y

@@ -1,0 +1,1 @@
+"""timm: a whole network's weights, and a Python file that builds it."""

@@ -1,0 +1,65 @@
+"""Do converted weights give the same maps through a framework as through timm, and do they train there?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from distill.backbones import create_backbone
+from distill.backbones.weights import Weights, load_strict
+from transfer.network.dilation import dilate
+from transfer.network.partition import StageChain, maps_of_whole, plan_stages
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a framework made of a written config.
+
+    Attributes:
+        pixels: images as its backbone gets them, (B, 3, H, W).
+        maps: {stage: map} of these.
+        loss: of one training step; None where there is nothing to train (a bare network).
+        output_stride: no map is coarser, by dilation.
+    """
+
+    pixels: Tensor
+    maps: dict[str, Tensor]
+    loss: float | None = None
+    output_stride: int = 32
+
+
+def sample_images() -> Tensor:
+    """Two fixed noise images, 8-bit RGB (2, 3, 64, 96): not square, and big enough for every network."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=generator)
+
+
+@torch.no_grad()
+def compare(
+    weights: Weights, unused_keys: frozenset[str], images: Tensor, outcome: Outcome
+) -> dict[str, float]:
+    """Largest absolute difference of pixels and of each stage's map between timm's network and ``outcome``.
+
+    timm's network gets the framework's pixels, so that rounding there is not counted twice, and the
+    config's dilation. Parts after res5 (``unused_keys``) may be absent from ``weights``: they reach no map.
+    """
+    net = create_backbone(weights.arch).eval()
+    tail = {key: value for key, value in net.state_dict().items() if key in unused_keys}
+    load_strict(net, tail | weights.backbone, weights.path)
+    plan, _ = plan_stages(net, weights.arch)
+    dilate(StageChain(net, plan), outcome.output_stride)
+    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (weights.mean, weights.std))
+    differences = {"pixels": _difference(outcome.pixels, (images / 255 - mean) / std)}
+    reference = maps_of_whole(net, plan, outcome.pixels)
+    return differences | {stage: _difference(x, reference[stage]) for stage, x in outcome.maps.items()}
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    if a.shape != b.shape:
+        return float("inf")
+    worst = (a - b).abs().max().item()
+    return worst if worst == worst else float("inf")

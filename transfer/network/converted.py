@@ -1,0 +1,42 @@
+"""What a written config tells about: a backbone whose converted weights lie in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfer.network.partition import STAGES, StagedBackbone
+from transfer.network.plain_resnet import ResNetLayout
+from transfer.network.policy import Policy
+
+
+@dataclass(frozen=True)
+class ConvertedBackbone:
+    """A backbone, the file with its weights, and how it is to be fine-tuned.
+
+    Attributes:
+        backbone: the stages that the config uses; only its sizes matter here.
+        file: where the weights will lie.
+        source: what they were made from, for the comment.
+        layout: of the framework's own ResNet; None: this package's adapter builds the network.
+    """
+
+    backbone: StagedBackbone
+    policy: Policy
+    file: Path
+    source: str
+    layout: ResNetLayout | None = None
+
+    @property
+    def arch(self) -> str:
+        return self.backbone.arch
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return self.backbone.out_stages
+
+    @property
+    def frozen(self) -> int:
+        """How many stages are frozen, counted from the stem."""
+        assert self.policy.frozen == STAGES[: len(self.policy.frozen)], "frameworks freeze from the stem on"
+        return len(self.policy.frozen)
