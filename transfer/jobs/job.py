@@ -102,13 +102,13 @@ class Run:
         path = self.folder / "job.json"
         if path.exists():
             known = json.loads(path.read_text()).get("settings", {})
-            other = [key for key, value in self.settings.items() if known.get(key) != value]
-            if other:
-                key = other[0]
-                raise UserError(
-                    f"{self.folder} holds a run with another {key} ({known.get(key)} there, "
-                    f"{self.settings[key]} now): give another --work-dir or --label, or remove that folder"
-                )
+            for key in {**self.settings, **known}:
+                there, now = known.get(key), self.settings.get(key)
+                if there != now:
+                    raise UserError(
+                        f"{self.folder} holds a run with another {key} ({there} there, {now} now): "
+                        "give another --work-dir or --label, or remove that folder"
+                    )
         write_text(self.folder / self.filled.file, self.filled.text)
         write_json(path, {"settings": self.settings, "job": asdict(self.job)})
         return path
@@ -139,7 +139,7 @@ def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
         "annotations": job.annotations,
         "arch": job.initial.arch,
         "sha256": job.initial.sha256,
-        "schedule": asdict(filled.schedule),
+        "schedule": _given(asdict(filled.schedule)),
         "image_size": job.image_size,
         "crop_size": job.crop_size,
         "output_stride": job.output_stride,
@@ -147,7 +147,13 @@ def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
         "frozen": filled.frozen,
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    return Run(job, filled, json.loads(json.dumps(settings)))  # as a file holds it: tuples are lists
+    # as a file holds it: tuples are lists
+    return Run(job, filled, json.loads(json.dumps(_given(settings))))
+
+
+def _given(settings: dict) -> dict:
+    """Without what was not asked for."""
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def load(path: str | os.PathLike) -> Job:
