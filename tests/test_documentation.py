@@ -12,8 +12,9 @@ from types import ModuleType
 import pytest
 from mmengine.config import Config
 
+from distill.engine.config_root import config_root
 from distill.engine.options import parse_options
-from distill.engine.recipe import config_root, method_names
+from distill.engine.recipe import method_names
 from distill.engine.validate import validate
 from distill.errors import UserError
 

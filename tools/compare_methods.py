@@ -156,7 +156,7 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
 
     from distill import pretrain
     from distill.checkpoints import read_weights
-    from distill.engine.recipe import config_root
+    from distill.engine.config_root import config_root
 
     teacher, cache = args.teacher, None
     if run.teacher is None:

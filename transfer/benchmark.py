@@ -20,7 +20,7 @@ import ast
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-import distill
+from distill.engine.config_root import config_root
 from distill.errors import UserError, unknown
 
 
@@ -54,17 +54,10 @@ class Benchmark:
         return replace(self, **(_said(self.smoke_config) or {}))
 
 
-def config_folder() -> Path:
-    """``configs/transfer``: beside the package in a checkout, inside it when installed."""
-    package = Path(distill.__file__).resolve().parent
-    beside = package.parent / "configs"
-    return (beside if beside.is_dir() else package / "configs") / "transfer"
-
-
 def benchmarks() -> dict[str, Benchmark]:
     """All benchmarks by name."""
     found = {}
-    for path in sorted(config_folder().glob("*/*.py")):
+    for path in sorted((config_root() / "transfer").glob("*/*.py")):
         if said := _said(path):
             found[path.stem] = _benchmark(path, said)
     return found

@@ -1,20 +1,12 @@
 """A method's published settings, filled in for one's own data, teacher and student."""
 
-from pathlib import Path
-
 from mmengine.config import Config
 
 from distill.data.index import list_images
+from distill.engine.config_root import config_root
 from distill.errors import UserError, unknown
 from distill.registry import MODELS
 from distill.targets.sources import Source, source_of
-
-
-def config_root() -> Path:
-    """The folder ``configs``: beside the package in a checkout, inside it when installed."""
-    package = Path(__file__).resolve().parent.parent
-    beside = package.parent / "configs"
-    return beside if beside.is_dir() else package / "configs"
 
 
 def method_names() -> list[str]:

@@ -7,7 +7,7 @@ from importlib import import_module
 
 from distill.data.labelled import LabelledFolder, check_same_classes, list_labelled
 from distill.evaluation.features import Extraction, Features, evaluation_mode, extract
-from distill.evaluation.protocol import (
+from distill.evaluation.run import (
     Evaluator,
     Images,
     Result,

@@ -13,10 +13,10 @@ from distill.backbones import Backbone
 from distill.checkpoints import read_weights, save_student
 from distill.data.labelled import list_labelled
 from distill.data.unlabelled import UnlabelledImages, collate_views
+from distill.engine.config_root import config_root
 from distill.engine.pretrain import pretrain
-from distill.engine.recipe import config_root
 from distill.evaluation.features import extract
-from distill.evaluation.protocol import Images
+from distill.evaluation.run import Images
 from distill.methods.base import Method, TrainedNetwork
 from distill.registry import DATASETS, MODELS, root
 

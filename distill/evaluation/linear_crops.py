@@ -8,7 +8,7 @@ from typing import ClassVar
 from distill.errors import UserError
 from distill.evaluation.images import Training, train_classifier, validation_logits
 from distill.evaluation.linear import topk_accuracy
-from distill.evaluation.protocol import Images
+from distill.evaluation.run import Images
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
 

@@ -44,10 +44,10 @@ ABOUT = dict(title="t", source="s", data="coco", seeds=1, headline="AP", smoke="
     ],
 )
 def test_a_benchmark_that_does_not_say_what_it_is(about, said, tmp_path, monkeypatch):
-    (tmp_path / "mmdet").mkdir()
+    (tmp_path / "transfer/mmdet").mkdir(parents=True)
     arguments = ", ".join(f"{key}={value!r}" for key, value in about.items())
-    (tmp_path / "mmdet/mine.py").write_text(f"benchmark = dict({arguments})")
-    monkeypatch.setattr(benchmark, "config_folder", lambda: tmp_path)
+    (tmp_path / "transfer/mmdet/mine.py").write_text(f"benchmark = dict({arguments})")
+    monkeypatch.setattr(benchmark, "config_root", lambda: tmp_path)
     with pytest.raises(UserError, match=said):
         find_benchmark("mine")
 

@@ -4,7 +4,7 @@ import pytest
 
 from distill import pretrain
 from distill.checkpoints import read_weights
-from distill.engine.recipe import config_root
+from distill.engine.config_root import config_root
 from tests.distill.methods.small import STUDENT
 
 METHOD = '''
