@@ -15,9 +15,9 @@ from tqdm import tqdm
 from distill.backbones import Backbone
 from distill.backbones.weights import state_sha256
 from distill.data.labelled import LabelledFolder
+from distill.distributed import rank
 from distill.errors import UserError
-from distill.features import Pictures, Store, describe
-from distill.features import extract as make
+from distill.features import Pictures, Store, describe, fill
 from distill.results.manifest import fingerprint_files
 
 INTERPOLATIONS = ("bilinear", "bicubic")
@@ -121,12 +121,13 @@ def extract(
         made_from = describe(_network(backbone), len(folder), fingerprint, extraction.view, "float32")
         store = Store(place, made_from, backbone.width)
         pictures = Pictures(folder.root, folder.files, extraction.view)
+        quiet = None if rank() == 0 else True  # None: where there is no terminal
         with (
             evaluation_mode(backbone),
-            tqdm(total=len(folder), desc=str(folder.root), disable=None, leave=False) as bar,
+            tqdm(total=len(folder), desc=str(folder.root), disable=quiet, leave=False) as bar,
         ):
             progress = lambda done, _: bar.update(done - bar.n)  # noqa: E731
-            make(store, backbone, pictures, extraction.batch_size, extraction.workers, progress)
+            fill(store, backbone, pictures, extraction.batch_size, extraction.workers, progress)
         x, y = torch.from_numpy(store.rows()), torch.from_numpy(folder.labels)
     unreadable = tuple(sorted(store.unreadable))
     if unreadable:

@@ -89,6 +89,7 @@ class Store:
         self.dtype, self.width = np.dtype(made_from["dtype"]), width
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "cache.json").exists():
+            self._remove_parts()  # of a record that somebody removed
             _write_first(self.folder / "cache.json", {"made_from": made_from, "done": 0, "unreadable": []})
         self.made_from = _read(self.folder / "cache.json")["made_from"]
         compare(self.folder, self.made_from, made_from)
@@ -152,6 +153,9 @@ class Store:
             unreadable = sorted(self.unreadable)
             record = {"made_from": self.made_from, "done": self.count, "unreadable": unreadable}
             write_json(self.folder / "cache.json", record)
+        self._remove_parts()
+
+    def _remove_parts(self) -> None:
         for part in self.folder.glob("part-*.json"):
             part.unlink(missing_ok=True)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from distill.data.index import list_images
 from distill.data.unlabelled import UnlabelledImages
 from distill.errors import UserError
-from distill.features import Pictures, Store, compare, describe, extract, read_record
+from distill.features import Pictures, Store, compare, describe, fill, read_record
 from distill.results.manifest import fingerprint_files
 from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
@@ -44,7 +44,7 @@ def write_cache(
     fingerprint = fingerprint_files(data_root, files)
     made_from = describe(teacher.fingerprint(), len(files), fingerprint, view, dtype)
     store = Store(folder, made_from, teacher.width)
-    return extract(store, teacher, Pictures(data_root, files, view), batch_size, workers, progress)
+    return fill(store, teacher, Pictures(data_root, files, view), batch_size, workers, progress)
 
 
 class Rows:

@@ -38,8 +38,7 @@ def test_a_cache_of_earlier_versions_is_read_and_gone_on_with(tmp_path):
     record = {"made_from": MADE_FROM, "done": 4, "unreadable": ["a.jpg"]}
     (tmp_path / "cache.json").write_text(json.dumps(record))
     assert read_record(tmp_path) == record
-    describe_large = MADE_FROM | {"data": {"images": 10, "fingerprint": "abc"}}
-    store = Store(tmp_path, describe_large, 3)
+    store = Store(tmp_path, MADE_FROM, 3)
     assert np.flatnonzero(store.made).tolist() == [0, 1, 2, 3] and store.unreadable == {"a.jpg"}
     store.write(4, ROWS[4:], [])
     assert np.array_equal(store.rows(), ROWS)
@@ -64,6 +63,12 @@ def test_rows_that_are_claimed_but_missing_are_an_error(tmp_path):
 def test_a_disk_without_room_is_named_before_the_work_begins(tmp_path):
     with pytest.raises(OSError, match="No space left on device: .*embeddings.npy"):
         Store(tmp_path, MADE_FROM, 10 * shutil.disk_usage(tmp_path).free)
+
+
+def test_rows_of_a_record_that_was_removed_do_not_count(tmp_path):
+    Store(tmp_path, MADE_FROM, 3).write(0, ROWS[:5], [])
+    (tmp_path / "cache.json").unlink()
+    assert not Store(tmp_path, MADE_FROM, 3).made.any()
 
 
 def test_something_else_is_refused(tmp_path):

@@ -53,7 +53,7 @@ class Pictures(Dataset):
         raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
 
 
-def extract(
+def fill(
     store: Store,
     network: nn.Module,
     pictures: Pictures,

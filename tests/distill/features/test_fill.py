@@ -14,14 +14,14 @@ import torch
 
 from distill.backbones import Backbone
 from distill.data.index import list_images
-from distill.features import Pictures, Store, describe, extract, read_record
+from distill.features import Pictures, Store, describe, fill, read_record
 from distill.results.manifest import fingerprint_files
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
 import sys
 import torch.distributed as dist
-from tests.distill.features.test_extract import features_of
+from tests.distill.features.test_fill import features_of
 
 rank, world, images, *todo = sys.argv[1:]
 if int(world) > 1:
@@ -43,7 +43,7 @@ def features_of(images: str | Path, folder: str | Path, pause: float = 0.0) -> i
     files, view = list_images(images), {"type": "CentreCrop", "size": 32}
     fingerprint = {"arch": network.arch, "width": network.width}
     made_from = describe(fingerprint, len(files), fingerprint_files(images, files), view, "float32")
-    extract(Store(folder, made_from, network.width), network, Pictures(images, files, view), 2, workers=0)
+    fill(Store(folder, made_from, network.width), network, Pictures(images, files, view), 2, workers=0)
     return len(batches)
 
 
