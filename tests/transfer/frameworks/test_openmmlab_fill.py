@@ -1,6 +1,7 @@
 """What ``tools/run_transfer.sh`` fills into a benchmark's config: read back from the file that it writes."""
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,15 @@ def test_fewer_steps_of_a_run_in_epochs_count_in_steps(fill):
     assert config.param_scheduler[1].milestones == [50, 66] and not config.param_scheduler[1].by_epoch
     assert not config.default_hooks.checkpoint.by_epoch and not config.log_processor.by_epoch
     assert (found.schedule.steps, found.schedule.epochs) == (74, None)
+
+
+def test_an_epoch_that_repeats_its_pictures_has_as_many_more_steps(fill):
+    """MMDetection's Cityscapes: 12 epochs, each eight times through the pictures that have an instance."""
+    found, config = fill("cityscapes_instance", "--max-steps", 96)
+    truth = json.loads(Path(config.train_dataloader.dataset.dataset.ann_file).read_text())
+    pictures = len({item["image_id"] for item in truth["annotations"] if not item["iscrowd"]})
+    assert f"--max-steps 96 of {12 * 8 * pictures // 2}" in found.lines[-1], "in batches of 2"
+    assert config.param_scheduler[1].milestones == [64, 88], "8 and 11 of 12"
 
 
 def test_picture_sizes_follow_the_shorter_side(fill):
