@@ -173,4 +173,7 @@ def test_random_weights_freeze_nothing(job, tmp_path):
     config = tmp_path / "frozen.py"
     source = find_benchmark("voc07_det").config.read_text()
     config.write_text(source.replace("frozen=0", "frozen=2"))
-    assert fill(job("voc07_det", config=str(config))).frozen == ()
+    random = job("voc07_det", config=str(config))
+    assert fill(random).frozen == ()
+    trained = replace(random, initial=replace(random.initial, weights="last.pth"))
+    assert fill(trained).frozen == ("stem", "res2")

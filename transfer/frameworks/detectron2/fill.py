@@ -4,6 +4,7 @@ import inspect
 import tempfile
 import warnings
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from detectron2.config import LazyCall as L
@@ -77,9 +78,15 @@ def write_schedule(cfg: DictConfig, schedule: Schedule) -> None:
     rate.warmup_length = schedule.warmup / schedule.steps
 
 
+@cache
+def stage_widths(arch: str) -> dict[str, int]:
+    """Channels of the maps of the stages."""
+    return StagedBackbone(arch).channels
+
+
 def _fill_model(model: DictConfig, job: Job) -> None:
     initial = job.initial
-    channels = StagedBackbone(initial.arch).channels
+    channels = stage_widths(initial.arch)
     for node in _nodes(model):
         if node.get("_target_") is DistilledBackbone:
             node.arch, node.weights = initial.arch, initial.weights
