@@ -19,7 +19,7 @@ from torch.nn.modules.batchnorm import _BatchNorm  # noqa: E402
 
 from distill.demo.scenes import DIGITS  # noqa: E402
 from distill.demo.world import write_demo  # noqa: E402
-from transfer.frameworks.native import detectron2_names  # noqa: E402
+from transfer.frameworks.detectron2.export import own_names  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
 
@@ -157,10 +157,10 @@ def as_detectron2s(state: dict) -> dict:
     for key, value in state.items():
         prefix = next((p for p in ("backbone.", "roi_heads.res5.0.layer4.") if key.startswith(p)), "")
         if prefix == "backbone.":
-            (key,) = detectron2_names({key.removeprefix(prefix): value})
+            (key,) = own_names({key.removeprefix(prefix): value})
             key = prefix + key
         elif prefix:
-            (key,) = detectron2_names({key.removeprefix("roi_heads.res5.0."): value})
+            (key,) = own_names({key.removeprefix("roi_heads.res5.0."): value})
             key = f"roi_heads.{key}"
         named[key] = value
     return named
