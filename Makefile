@@ -85,7 +85,7 @@ detectron2: $(STAMP)-ready
 	  echo "Detectron2 from $(DETECTRON2)"; \
 	  $(INSTALL) --no-build-isolation "$(DETECTRON2)" && echo "$(DETECTRON2)" > $(STAMP)-detectron2; \
 	elif ! $(BIN)/python -c 'from importlib.util import find_spec as f; exit(f("detectron2") is None)'; then \
-	  echo "Detectron2 is not installed: the benchmark voc07_det is unavailable, everything else works."; \
+	  echo "Detectron2 is not installed: its benchmarks are unavailable, everything else works."; \
 	  echo "To have it, follow its own instructions (https://detectron2.readthedocs.io), or name a wheel"; \
 	  echo "or requirement: make setup DETECTRON2=...   (a wheel file in wheels/ is found by itself)"; \
 	fi

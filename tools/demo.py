@@ -62,7 +62,7 @@ STEPS = {
         f"{benchmark} from {init} weights": (
             f"bash tools/run_transfer.sh {benchmark} {{out}}/student/last.pth --init {init} {TRANSFER}"
         )
-        for benchmark in ("coco_lowshot_1k", "voc12_seg")
+        for benchmark in ("coco_lowshot_1k_syncbn", "voc12_seg")
         for init in ("distilled", "random")
     },
     "write the report": (

@@ -174,8 +174,12 @@ def run_seed(run: Run, benchmark: Benchmark, path: Path) -> dict:
         sha256=initial.sha256,
         settings={**run.settings, "resumed_from": outcome["resumed_from"]},
         seconds=outcome["seconds"],
+        training_seed=initial.training_seed,
+        title=benchmark.title,
+        kind="transfer",
+        headline=benchmark.headline,
     )
-    row |= {"title": benchmark.title, "kind": "transfer", "headline": benchmark.headline}
+    row["versions"] |= FRAMEWORKS[job.framework].versions()
     results.append(path, row)
     print(f"seed {job.seed}: {_told(row)} in {row['seconds']:.0f} s", flush=True)
     return row

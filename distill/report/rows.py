@@ -10,7 +10,7 @@ from distill.errors import UserError
 
 FIELDS = ("task", "label", "init", "backbone", "seed", "metrics", "settings", "time")
 # Settings that tell models or seeds apart, not protocols.
-_OWN = {"arch", "weights", "sha256", "mean", "std", "seed", "resumed_from", "annotations"}
+_OWN = {"arch", "weights", "sha256", "mean", "std", "seed", "resumed_from", "annotations", "frozen"}
 _NO_EFFECT = {"workers"}
 
 

@@ -10,10 +10,7 @@ from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = (
-    "torch", "torchvision", "timm", "numpy", "mmengine", "mmcv", "mmdet", "mmsegmentation", "detectron2",
-    "faiss-cpu", "faiss-gpu",
-)  # fmt: skip
+PACKAGES = ("torch", "torchvision", "timm", "numpy", "mmengine", "faiss-cpu", "faiss-gpu")
 
 
 def versions() -> dict[str, str]:

@@ -146,6 +146,12 @@ def test_a_job_is_read_as_it_was_written(tmp_path):
 def test_the_settings_of_a_run_are_what_shapes_its_result(tmp_path):
     first = some_run(tmp_path / "a").settings
     assert first == some_run(tmp_path / "b", workers=7).settings, "folder and workers do not"
+    other = some_run(
+        tmp_path, initial=Initial("distilled", "run", "resnet34", "a.pth", "abc", (0.5,) * 3, (0.2,) * 3)
+    )
+    assert (
+        other.settings["arch"] != first["arch"] and other.settings["config_sha256"] == first["config_sha256"]
+    )
     assert first["schedule"]["steps"] == 100 and first["frozen"] == []
     assert first["config_sha256"] != some_run(tmp_path, options={"rate": 2}).settings["config_sha256"]
 

@@ -11,14 +11,9 @@ import pytest
 
 from distill import results
 from distill.demo.world import write_demo
+from transfer.benchmark import find_benchmark
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = {
-    "voc07_det": "detectron2",
-    "coco_lowshot_1k": "mmdet",
-    "voc12_seg": "mmseg",
-    "cityscapes_seg": "mmseg",
-}
 METRICS = {
     "voc07_det": {"AP", "AP50", "AP75", "AP_area", "AP50_area", "AP75_area"},
     "coco_lowshot_1k": {f"{kind}_{name}" for kind in ("bbox", "segm") for name in ("AP", "AP50", "AP75")},
@@ -33,8 +28,8 @@ def demo(tmp_path_factory):
 
 
 def command(benchmark, demo, work_dir, *options):
-    module = MODULES[benchmark]
-    pytest.importorskip(module, reason=f"{module} is not installed: see docs/transfer.md")
+    framework = find_benchmark(benchmark).framework
+    pytest.importorskip(framework, reason=f"{framework} is not installed: see docs/transfer.md")
     split = ("--split-size", "2") if benchmark.startswith("coco") else ()
     given = ("--smoke", "--init", "random", "--gpus", "0", "--image-size", "64", "--batch-size", "2")
     return [

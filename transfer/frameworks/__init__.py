@@ -18,9 +18,11 @@ Every framework, timm and torchvision included, has ``export.py`` and ``verify.p
 ``configs/transfer/<its name>``.
 """
 
+import contextlib
 import importlib
 import importlib.util
 from dataclasses import dataclass
+from importlib import metadata
 from types import ModuleType
 
 from distill.errors import UserError
@@ -50,6 +52,16 @@ class Framework:
     def package(self) -> str:
         """Its name for pip."""
         return (self.pip or self.name).split()[0]
+
+    def versions(self) -> dict[str, str]:
+        """Versions of its package and of what it stands on, as far as they are installed."""
+        others = (module.split(".")[0] for module in self.modules)
+        packages = dict.fromkeys([self.package, *(other for other in others if other != self.name)])
+        found = {}
+        for package in packages:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[package] = metadata.version(package)
+        return found
 
     def part(self, file: str) -> ModuleType:
         """A module of the framework's folder (``adapter``, ``fill``, ...), imported now."""

@@ -12,10 +12,11 @@ class Initial:
     """Where a backbone starts from.
 
     Attributes:
-        init: a word for it in result rows: ``distilled``, ``random``, ...
+        init: a word for it in result rows: ``distill.checkpoints.init_of``'s.
         label: name of the rows.
         weights: checkpoint file; "" for random weights. ``sha256`` is that file's.
         mean, std: RGB, for images in [0, 1].
+        training_seed: of the run that made the weights, where its file tells.
     """
 
     init: str
@@ -25,6 +26,7 @@ class Initial:
     sha256: str
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    training_seed: int | None = None
 
     @property
     def mean_255(self) -> list[float]:
@@ -44,7 +46,8 @@ def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str
         label: name of the rows; by default the checkpoint's.
     """
     from distill.backbones import create_backbone, default_mean_std
-    from distill.checkpoints import read_weights
+    from distill.checkpoints import init_of, read_weights
+    from distill.results import label_of
 
     if init == "random" and not Path(checkpoint).is_file() and not checkpoint.endswith((".pth", ".pt")):
         create_backbone(checkpoint)  # an unknown name must fail here, with the valid ones
@@ -55,9 +58,10 @@ def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str
     mean, std = tuple(found.mean), tuple(found.std)
     if init == "random":
         return Initial("random", label or f"random-{found.arch}", found.arch, "", "", mean, std)
-    word = "distilled" if init == "distilled" else found.source
+    name = label_of(found.meta["run"], source) if "run" in found.meta else name_of(source)
     weights = str(Path(source).resolve()) if Path(source).is_file() else source
-    return Initial(word, label or name_of(source), found.arch, weights, found.sha256, mean, std)
+    seed = found.meta.get("seed")
+    return Initial(init_of(found), label or name, found.arch, weights, found.sha256, mean, std, seed)
 
 
 def name_of(checkpoint: str) -> str:

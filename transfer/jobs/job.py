@@ -13,6 +13,8 @@ from transfer.datasets.find import Data
 from transfer.jobs.initial import Initial
 from transfer.jobs.schedule import Schedule
 
+REFERENCE = Initial("random", "reference", "resnet18", "", "", (0.5,) * 3, (0.25,) * 3)
+
 
 @dataclass(frozen=True)
 class Job:
@@ -100,13 +102,13 @@ class Run:
         path = self.folder / "job.json"
         if path.exists():
             known = json.loads(path.read_text()).get("settings", {})
-            other = [key for key, value in self.settings.items() if known.get(key) != value]
-            if other:
-                key = other[0]
-                raise UserError(
-                    f"{self.folder} holds a run with another {key} ({known.get(key)} there, "
-                    f"{self.settings[key]} now): give another --work-dir or --label, or remove that folder"
-                )
+            for key in {**self.settings, **known}:
+                there, now = known.get(key), self.settings.get(key)
+                if there != now:
+                    raise UserError(
+                        f"{self.folder} holds a run with another {key} ({there} there, {now} now): "
+                        "give another --work-dir or --label, or remove that folder"
+                    )
         write_text(self.folder / self.filled.file, self.filled.text)
         write_json(path, {"settings": self.settings, "job": asdict(self.job)})
         return path
@@ -115,17 +117,18 @@ class Run:
 def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
     """Fills the job's config and says what shapes its result.
 
-    ``config_sha256`` is of the config without paths of this machine, its folder or its number of workers.
+    ``config_sha256`` is of the config as it is filled for ``REFERENCE`` and seed 0, without paths of this
+    machine: all rows of one benchmark, size, batch and data share it, whatever their backbone and seed.
     """
     filled = fill(job)
-    portable = fill(replace(job, folder="FOLDER", workers=0)).text
-    paths = {
-        job.initial.weights: "WEIGHTS",
-        job.annotations: Path(job.annotations).name,
-        job.data.root: "DATA",
-    }
-    for path, name in paths.items():
-        portable = portable.replace(path, name) if path else portable
+    common = replace(job, folder="FOLDER", workers=0, seed=0, initial=REFERENCE)
+    text = fill(common).text
+    for path, name in (
+        (common.annotations, "TRAIN"),
+        (job.data.test_annotations, "TEST"),
+        (job.data.root, "DATA"),
+    ):
+        text = text.replace(path, name) if path else text
     settings = {
         "benchmark": job.benchmark,
         "framework": job.framework,
@@ -136,15 +139,21 @@ def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
         "annotations": job.annotations,
         "arch": job.initial.arch,
         "sha256": job.initial.sha256,
-        "schedule": asdict(filled.schedule),
+        "schedule": _given(asdict(filled.schedule)),
         "image_size": job.image_size,
         "crop_size": job.crop_size,
         "output_stride": job.output_stride,
         "gpus": job.gpus,
         "frozen": filled.frozen,
-        "config_sha256": hashlib.sha256(portable.encode()).hexdigest(),
+        "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    return Run(job, filled, json.loads(json.dumps(settings)))  # as a file holds it: tuples are lists
+    # as a file holds it: tuples are lists
+    return Run(job, filled, json.loads(json.dumps(_given(settings))))
+
+
+def _given(settings: dict) -> dict:
+    """Without what was not asked for."""
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def load(path: str | os.PathLike) -> Job:

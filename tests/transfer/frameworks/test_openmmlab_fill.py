@@ -8,7 +8,9 @@ import pytest
 pytest.importorskip("mmdet", reason="MMDetection is not installed: its benchmarks cannot be filled")
 pytest.importorskip("mmseg", reason="MMSegmentation is not installed: its benchmarks cannot be filled")
 
+import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402
+from PIL import Image  # noqa: E402
 
 from distill.demo.world import write_demo  # noqa: E402
 from distill.errors import UserError  # noqa: E402
@@ -148,3 +150,21 @@ def test_smoke_is_small_and_learns_by_adamw(fill, name):
     }
     scales = [step.scale for step in config.train_dataloader.dataset.pipeline if "scale" in step]
     assert [min(scale) for scale in scales] == [128]
+
+
+def test_label_ids_become_train_ids_by_mmsegs_own_loading(tmp_path):
+    """Cityscapes as downloaded has labelIds; MMSegmentation's own data set wants them converted first."""
+    from mmseg.registry import DATASETS, TRANSFORMS
+
+    from transfer.frameworks.openmmlab import data  # noqa: F401  registers SegmentationPairs
+
+    for split in ("train", "val"):
+        for folder in (f"leftImg8bit/{split}/bonn", f"gtFine/{split}/bonn"):
+            (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (2, 2)).save(tmp_path / f"leftImg8bit/{split}/bonn/bonn_0_leftImg8bit.png")
+        labels = np.array([[0, 7], [33, 26]], dtype=np.uint8)  # void, road; bicycle, car
+        Image.fromarray(labels).save(tmp_path / f"gtFine/{split}/bonn/bonn_0_gtFine_labelIds.png")
+    where = {"layout": "cityscapes_masks", "data_root": str(tmp_path), "classes": ("road", "sidewalk")}
+    pairs = DATASETS.build({"type": "SegmentationPairs", "split": "val", "pipeline": [], **where})
+    found = TRANSFORMS.build({"type": "mmseg.LoadAnnotations"})(pairs.get_data_info(0))
+    assert found["gt_seg_map"].tolist() == [[255, 0], [18, 13]]
