@@ -10,7 +10,8 @@ from torch import Tensor
 from distill.backbones import create_backbone
 from distill.backbones.weights import Weights, load_strict
 from transfer.network.dilation import dilate
-from transfer.network.partition import StageChain, maps_of_whole, plan_stages
+from transfer.network.partition import StageChain, plan_stages
+from transfer.network.probe import maps_of_whole
 
 TOLERANCE = 1e-4
 

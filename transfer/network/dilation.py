@@ -6,9 +6,11 @@ import torch
 from torch import nn
 
 from distill.errors import UserError
-from transfer.network.partition import PROBE_SIZE, STRIDES, StageChain, StagedBackbone
+from transfer.network.partition import StageChain, StagedBackbone
+from transfer.network.probe import FAILURES, STRIDES
 
 OUTPUT_STRIDES = (8, 16, 32)
+PROBE_SIZE = 64  # pixels of the image that the strides are checked on
 
 
 def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
@@ -20,6 +22,7 @@ def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
     if output_stride not in OUTPUT_STRIDES:
         raise UserError(f"output stride {output_stride}: choose 8, 16 or 32")
     dilate(backbone, output_stride)
+    backbone.strides = {stage: min(stride, output_stride) for stage, stride in backbone.strides.items()}
     _check(backbone, output_stride)
 
 
@@ -69,12 +72,14 @@ def _in_order(maps) -> list[torch.Tensor]:
 
 def _check(backbone: StagedBackbone, output_stride: int) -> None:
     training = backbone.training
-    with torch.no_grad():
-        maps = backbone.eval()(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
+    cannot = "{}: {} cannot be brought to stride {}; use --output-stride 32"
+    try:
+        with torch.no_grad():
+            maps = backbone.eval()(torch.zeros(1, 3, PROBE_SIZE, PROBE_SIZE))
+    except FAILURES as error:
+        raise UserError(cannot.format(backbone.arch, "it", output_stride)) from error
     backbone.train(training)
     for stage, found in zip(backbone.out_stages, _in_order(maps), strict=True):
         stride = min(STRIDES[stage], output_stride)
         if found.shape[-1] != PROBE_SIZE // stride:
-            raise UserError(
-                f"{backbone.arch}: {stage} cannot be brought to stride {stride}; use --output-stride 32"
-            )
+            raise UserError(cannot.format(backbone.arch, stage, stride))

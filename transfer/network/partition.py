@@ -8,18 +8,17 @@ stride. Modules keep their names, so a stage has the very keys of the timm check
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
-import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from distill.backbones import create_backbone
 from distill.errors import UserError, unknown
+from transfer.network.probe import EVEN, ODD, STRIDES, DoesNotRun, Plan, cannot, check, first_inexact
 
-STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 STAGES = ("stem", *STRIDES)
-PROBE_SIZE = 128  # pixels; AlexNet needs 63, and every stride must still leave more than one pixel
 
 
 class StageChain(nn.Module):
@@ -33,7 +32,7 @@ class StageChain(nn.Module):
     ``train()``.
     """
 
-    def __init__(self, source: nn.Module, plan: Mapping[str, tuple[str, ...]]):
+    def __init__(self, source: nn.Module, plan: Plan):
         super().__init__()
         self.plan = dict(plan)
         self.frozen: tuple[str, ...] = ()
@@ -82,11 +81,14 @@ class StagedBackbone(StageChain):
         out_stages: the maps wanted, of res2 to res5; stages after the last one are left out.
 
     Attributes:
-        channels, strides: of every stage up to the last one wanted.
+        channels, strides: of every stage up to the last one wanted; dilation changes the strides.
         cut_off: modules with weights that come after the network's last stage (``conv_head`` and the like).
         unused_keys: keys of the whole network that are not in this one: cut off, or of stages left out.
-        exact: every map has ceil(H/stride) rows; without padding (AlexNet) maps lose a border, and an FPN
-            that adds them after doubling their size cannot be built.
+        why_not_exact: empty if every map of an image whose sides are multiples of 32 is image / stride, else
+            the first that is not: AlexNet's lose a border, MobileViT-v2's are rounded up to whole patches.
+            An FPN that adds maps after doubling their size cannot take them.
+        divisor: 32 for a network that fails on other sides (TResNet, LambdaResNet): images are then padded
+            with zeros on the right and below, and maps cut to ceil(H/stride) rows. Else 1.
 
     Raises:
         UserError: the network has no such maps, or does more between them than run its modules in a row.
@@ -101,20 +103,38 @@ class StagedBackbone(StageChain):
             raise UserError(f"out_stages {out_stages}: give some of {', '.join(STRIDES)} in this order")
         net = create_backbone(arch)
         plan, rest = plan_stages(net, arch)
-        maps = _check(net, plan, arch)
+        chain = StageChain(net, plan)
+        shapes = check(net, chain, arch, EVEN)
+        try:
+            check(net, chain, arch, ODD)
+            divisor = 1
+        except DoesNotRun:
+            divisor = max(STRIDES.values())
         last = STAGES.index(out_stages[-1])
         super().__init__(net, {stage: plan[stage] for stage in STAGES[: last + 1]})
         self.arch = arch
         self.out_stages = out_stages
-        self.channels = {stage: maps[stage].shape[1] for stage in self.plan}
-        self.strides = {stage: STRIDES.get(stage, _nominal_stride(maps[stage])) for stage in self.plan}
+        self.divisor = divisor
+        self.channels = {stage: shapes[stage][1] for stage in self.plan}
+        stem = 2 ** round(math.log2(EVEN[0] / shapes["stem"][2]))
+        self.strides = {stage: STRIDES.get(stage, stem) for stage in self.plan}
         self.cut_off = tuple(path for path in rest if any(True for _ in net.get_submodule(path).parameters()))
         self.unused_keys = frozenset(net.state_dict()) - frozenset(self.state_dict())
-        sizes = {stage: math.ceil(PROBE_SIZE / stride) for stage, stride in STRIDES.items()}
-        self.exact = all(maps[stage].shape[-1] == size for stage, size in sizes.items())
+        self.why_not_exact = first_inexact(shapes, EVEN)
+
+    @property
+    def exact(self) -> bool:
+        """Are all maps image / stride, rounded up?"""
+        return not self.why_not_exact
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
-        return {stage: x for stage, x in self.run(x) if stage in self.out_stages}
+        height, width = x.shape[2:]
+        right, below = -width % self.divisor, -height % self.divisor
+        maps = {stage: x for stage, x in self.run(pad(x, (0, right, 0, below))) if stage in self.out_stages}
+        if not (right or below):
+            return maps
+        sides = {stage: (math.ceil(height / n), math.ceil(width / n)) for stage, n in self.strides.items()}
+        return {stage: x[..., : sides[stage][0], : sides[stage][1]] for stage, x in maps.items()}
 
     def stage(self, name: str) -> StageChain:
         """One stage alone (map in, map out): it shares its modules, its keys and its policy with this one."""
@@ -146,7 +166,7 @@ def plan_stages(net: nn.Module, arch: str) -> tuple[dict[str, tuple[str, ...]], 
     start = 0
     for stage, end in ends.items():
         if end not in units[start:]:
-            raise _cannot(arch, f"its {stage} map (feature_info: {end!r}) is not what a module gives")
+            raise cannot(arch, f"its {stage} map (feature_info: {end!r}) is not what a module gives")
         stop = units.index(end) + 1
         if stage == "res2" and "stem" not in plan:
             plan["stem"] = tuple(units[: stop - 1])
@@ -160,14 +180,14 @@ def _stage_ends(net: nn.Module, arch: str) -> dict[str, str]:
     """Stage -> name of the module that gives its last map."""
     info = getattr(net, "feature_info", None)
     if not info:
-        raise _cannot(arch, "it declares no feature maps (feature_info)")
+        raise cannot(arch, "it declares no feature maps (feature_info)")
     entries = info if isinstance(info, list) else info.info
     last = {entry["reduction"]: entry["module"] for entry in entries}  # the last of each stride wins
     absent = [f"{stage} (stride {stride})" for stage, stride in STRIDES.items() if stride not in last]
     if absent:
         have = ", ".join(str(stride) for stride in sorted(last))
-        raise _cannot(arch, f"it has no map for {', '.join(absent)}; the strides of its maps are {have}")
-    finer = [stride for stride in last if stride < STRIDES["res2"]]
+        raise cannot(arch, f"it has no map for {', '.join(absent)}; the strides of its maps are {have}")
+    finer = [stride for stride, module in last.items() if stride < STRIDES["res2"] and module]
     stem = {"stem": last[max(finer)]} if finer else {}
     return {**stem, **{stage: last[stride] for stage, stride in STRIDES.items()}}
 
@@ -181,56 +201,4 @@ def _units(module: nn.Module, ends: tuple[str, ...], arch: str, prefix: str = ""
         elif type(child).forward is nn.Sequential.forward:
             yield from _units(child, ends, arch, f"{path}.")
         else:
-            raise _cannot(arch, f"a map comes from inside {path!r}, a {type(child).__name__}")
-
-
-@torch.no_grad()
-def _check(net: nn.Module, plan: dict[str, tuple[str, ...]], arch: str) -> dict[str, Tensor]:
-    """Runs the network whole and in stages, and returns the maps of the stages.
-
-    A network that does anything else between its modules (adds a position code, passes lists) is found
-    here: its stages must give bit for bit what the whole gives at the same places.
-    """
-    net.eval()
-    # No random numbers: building a backbone must not move the generator more than its initialisation does.
-    image = torch.linspace(-2, 2, 3 * PROBE_SIZE**2).view(1, 3, PROBE_SIZE, PROBE_SIZE).sin()
-    try:
-        whole = maps_of_whole(net, plan, image)
-        maps = dict(StageChain(net, plan).eval().run(image))
-    except (RuntimeError, AssertionError, TypeError, AttributeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        problem = f"its modules do not run in a row on {PROBE_SIZE}x{PROBE_SIZE} images ({reason})"
-        raise _cannot(arch, problem) from error
-    net.train()
-    for stage in STRIDES:
-        if maps[stage].dim() != 4 or maps[stage].shape[2] != maps[stage].shape[3]:
-            raise _cannot(arch, f"its {stage} map is of shape {tuple(maps[stage].shape)}, not (B, C, H, W)")
-        # also unequal if a later module writes into the map: all are compared after the last has run
-        if not torch.equal(maps[stage], whole[stage]):
-            raise _cannot(arch, f"{stage} differs from the whole network's: more happens than its modules")
-    return maps
-
-
-def maps_of_whole(net: nn.Module, plan: Mapping[str, tuple[str, ...]], images: Tensor) -> dict[str, Tensor]:
-    """The maps that the untouched network has at the ends of the stages: copies, {stage: map}."""
-    maps: dict[str, Tensor] = {}
-
-    def keep(stage: str):
-        return lambda module, inputs, output: maps.__setitem__(stage, output.clone())
-
-    ends = {stage: net.get_submodule(paths[-1]) for stage, paths in plan.items() if paths}
-    hooks = [module.register_forward_hook(keep(stage)) for stage, module in ends.items()]
-    try:
-        getattr(net, "forward_features", net)(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return maps
-
-
-def _nominal_stride(x: Tensor) -> int:
-    return 2 ** round(math.log2(PROBE_SIZE / x.shape[-2]))
-
-
-def _cannot(arch: str, reason: str) -> UserError:
-    return UserError(f"{arch} cannot be cut into stages: {reason}")
+            raise cannot(arch, f"a map comes from inside {path!r}, a {type(child).__name__}")

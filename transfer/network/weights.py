@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from distill.backbones.weights import LoadReport, State, Weights, load_strict
@@ -28,11 +30,23 @@ ARRAY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} 
 def read_stage_weights(path: str | os.PathLike, arch: str | None = None) -> Weights:
     """Any file that ``distill.checkpoints.read_weights`` takes, or a ``.pkl`` that this package wrote.
 
+    Mean and standard deviation come as people write them: 0.485, where a file holds the 32-bit number next
+    to it, 0.48500001430511475.
+
     Raises:
         UserError: unreadable, of another architecture, or one that needs code to load.
     """
-    if Path(path).suffix != ".pkl":
-        return read_weights(path, arch)
+    weights = _read_own(path, arch) if Path(path).suffix == ".pkl" else read_weights(path, arch)
+    return replace(weights, mean=_short(weights.mean), std=_short(weights.std))
+
+
+def _short(values: tuple[float, ...]) -> tuple[float, ...]:
+    """32-bit numbers as the shortest decimals next to them; others, which somebody wrote, as they are."""
+    rounded = [np.float32(value) for value in values]
+    return tuple(float(str(b)) if float(b) == a else a for a, b in zip(values, rounded, strict=True))
+
+
+def _read_own(path: str | os.PathLike, arch: str | None) -> Weights:
     content = _read_arrays(Path(path))
     about = content.get(FORMAT)
     if not isinstance(about, dict) or "arch" not in about:

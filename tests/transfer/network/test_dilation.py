@@ -28,6 +28,7 @@ def test_equals_timms_output_stride(arch, output_stride):
     for ours, theirs in zip(found.values(), wanted, strict=True):
         assert torch.equal(ours, theirs)
     assert found["res5"].shape[-1] == 96 // output_stride
+    assert backbone.strides["res5"] == output_stride
 
 
 def test_mobilenet_v3_which_timm_cannot_dilate():
@@ -47,5 +48,7 @@ def test_32_changes_nothing():
 def test_what_cannot_be_dilated_says_so():
     with pytest.raises(UserError, match="convnext_atto: res4 cannot be brought to stride 8"):
         set_output_stride(StagedBackbone("convnext_atto"), 8)
+    with pytest.raises(UserError, match="tresnet_m: it cannot be brought to stride 8"):
+        set_output_stride(StagedBackbone("tresnet_m"), 8)  # its blur pools keep their stride
     with pytest.raises(UserError, match="choose 8, 16 or 32"):
         set_output_stride(StagedBackbone("resnet18"), 4)

@@ -98,6 +98,43 @@ def test_one_stage_alone_runs_on_region_features(arch):
     assert res5.state_dict().keys() <= create_backbone(arch).state_dict().keys()
 
 
+@pytest.mark.parametrize("size", [(96, 160), (99, 133)])
+@pytest.mark.parametrize("arch", ["resnet18", "convnext_atto", "mobilevitv2_050"])
+@torch.no_grad()
+def test_stages_give_timms_maps_of_any_size(arch, size):
+    staged, net = StagedBackbone(arch).eval(), create_backbone(arch).eval()
+    staged.load_state_dict({key: net.state_dict()[key] for key in staged.state_dict()})
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
+    wanted = net.forward_intermediates(image, indices=4, intermediates_only=True)
+    assert all(torch.equal(a, b) for a, b in zip(staged(image).values(), wanted, strict=True))
+
+
+@pytest.mark.parametrize("arch", ["tresnet_m", "lambda_resnet26t"])
+@torch.no_grad()
+def test_a_network_that_takes_multiples_of_32_alone_gets_a_padded_image(arch):
+    """timm's own network fails on 99x133; here its maps are those of the image with zeros around, cut."""
+    staged = StagedBackbone(arch).eval()
+    image = torch.rand(1, 3, 99, 133, generator=torch.Generator().manual_seed(0))
+    with pytest.raises(RuntimeError):
+        create_backbone(arch).eval()(image)
+    whole = torch.zeros(1, 3, 128, 160)
+    whole[..., :99, :133] = image
+    maps, padded = staged(image), staged(whole)
+    sides = {"res2": (25, 34), "res3": (13, 17), "res4": (7, 9), "res5": (4, 5)}
+    for stage, (height, width) in sides.items():
+        assert torch.equal(maps[stage], padded[stage][..., :height, :width])
+        assert maps[stage].shape[2:] == (height, width)
+    assert staged.exact and staged.divisor == 32 and StagedBackbone("mobilenetv3_small_050").divisor == 1
+    assert staged(image[..., :96, :128])["res5"].shape[2:] == (3, 4)
+
+
+def test_maps_that_are_not_image_over_stride_are_named():
+    """Of 128x128 images MobileViT-v2's are: its patches of 2x2 then fit."""
+    staged = StagedBackbone("mobilevitv2_050")
+    assert not staged.exact
+    assert staged.why_not_exact == "res5 of 96x64 images is 4x2, not 3x2"
+
+
 def test_alexnet_has_stages_but_its_maps_lose_a_border():
     alexnet = StagedBackbone("alexnet_compress").eval()
     assert alexnet.channels == {"stem": 64, "res2": 64, "res3": 192, "res4": 256, "res5": 256}
@@ -116,6 +153,8 @@ def test_alexnet_has_stages_but_its_maps_lose_a_border():
         ("selecsls42b", "from inside 'features', a SequentialList"),
         ("xception41", "from inside 'blocks.0', a XceptionModule"),
         ("swin_tiny_patch4_window7_224", "do not run in a row"),
+        ("botnet26t_256", "it takes 256x256 images alone"),
+        ("halonet26t", "it needs `_assert.H % self.block_size == 0"),
         ("mambaout_femto", r"not \(B, C, H, W\)"),
     ],
 )

@@ -12,6 +12,7 @@ from distill.errors import UserError
 from transfer.frameworks.detectron2.export import own_names
 from transfer.network.partition import StagedBackbone
 from transfer.network.plain_resnet import resnet_layout
+from transfer.network.policy import Policy
 from transfer.network.weights import (
     load_stages,
     read_stage_weights,
@@ -61,6 +62,16 @@ def test_written_stages_read_back_with_their_pixels(weights, tmp_path, write, su
     assert all(torch.equal(again.backbone[key], value) for key, value in state.items())
     with pytest.raises(UserError, match="holds a mobilenetv3_small_100, not a resnet18"):
         read_stage_weights(path, "resnet18")
+
+
+def test_numbers_are_as_people_write_them(weights, tmp_path):
+    """A file holds the 32-bit number next to 0.485; CLIP's numbers have more digits, and keep them."""
+    mean, std = (0.48500001430511475, 0.48145466, 0.4), (0.2290000021457672, 0.26862954, 1.0)
+    write_checkpoint(tmp_path / "s.pth", weights.backbone, replace(weights, mean=mean, std=std))
+    again = read_stage_weights(tmp_path / "s.pth")
+    assert again.mean == (0.485, 0.48145466, 0.4)
+    assert again.std == (0.229, 0.26862954, 1.0)
+    assert Policy(mean=(again.mean[0], 0.456, 0.406)).pixel_mean() == [123.675, 116.28, 103.53]
 
 
 def test_safetensors_read_back_through_the_projects_reader(weights, tmp_path):

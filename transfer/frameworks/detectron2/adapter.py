@@ -52,7 +52,7 @@ class DistilledBackbone(StagedBackbone, Backbone):
     ):
         super().__init__(arch, out_stages)
         if len(self.out_stages) > 1 and not self.exact:
-            raise UserError(f"{arch}: its maps lose a border, which an FPN cannot add; use C4")
+            raise UserError(f"{arch}: an FPN cannot add its maps ({self.why_not_exact}); use C4")
         # A C4 backbone has no res5 to freeze: its box head has.
         stages = tuple(stage for stage in first_stages(frozen) if stage in self.plan)
         prepare(self, weights or None, Policy(stages, norm or None, norm_eval))

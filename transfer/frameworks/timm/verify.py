@@ -7,7 +7,8 @@ from torch import Tensor
 
 from transfer.frameworks import plain_python
 from transfer.network.compare import Outcome
-from transfer.network.partition import maps_of_whole, plan_stages
+from transfer.network.partition import plan_stages
+from transfer.network.probe import maps_of_whole
 
 
 @torch.no_grad()

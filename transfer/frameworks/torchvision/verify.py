@@ -7,7 +7,7 @@ from torch import Tensor
 
 from transfer.frameworks import plain_python
 from transfer.network.compare import Outcome
-from transfer.network.partition import maps_of_whole
+from transfer.network.probe import maps_of_whole
 
 
 @torch.no_grad()
