@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from distill.evaluation import Evaluator, LabelledFolder
 
 
-def parse_args() -> argparse.Namespace:
+def parser() -> argparse.ArgumentParser:
     protocols = declared()
     unasked = ",".join(name for name, protocol in protocols.items() if protocol.default)
     parser = argparse.ArgumentParser(
@@ -80,7 +80,7 @@ def parse_args() -> argparse.Namespace:
         "(default: evaluation, beside the results)",
     )  # fmt: skip
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
-    return parser.parse_args()
+    return parser
 
 
 def folders(args: argparse.Namespace) -> "Iterator[LabelledFolder]":
@@ -192,7 +192,7 @@ def results_file(args: argparse.Namespace) -> Path:
 
 
 def main() -> None:
-    args = parse_args()
+    args = parser().parse_args()
     chosen = evaluators(args)
     train, val = folders(args)
     weights = weights_of(args)
