@@ -51,7 +51,10 @@ class Benchmark:
 
     def for_smoke(self) -> "Benchmark":
         """The benchmark with what its file of overrides says of itself, the number of seeds for instance."""
-        return replace(self, **(_said(self.smoke_config) or {}))
+        said = _said(self.smoke_config) or {}
+        if self.split_size is None:
+            said.pop("split_size", None)  # the file is shared with benchmarks that have splits
+        return replace(self, **said)
 
 
 def benchmarks() -> dict[str, Benchmark]:

@@ -96,7 +96,7 @@ def convert(
     configs = {name + end: text for end, text in export.configs(converted).items()}
     lines = [f"{weights.arch} from {weights.path} ({weights.source})", *whole.describe()]
     if not whole.exact:
-        lines.append(f"  its maps are not image / stride ({whole.why_not_exact}): no FPN in Detectron2")
+        lines.append(f"  its maps are not image / stride ({whole.why_not_exact}): some FPNs cannot add them")
     with _all_or_nothing(folder) as part:
         export.write(part / file, tensors, weights)
         for config, text in configs.items():

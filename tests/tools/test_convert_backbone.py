@@ -16,7 +16,7 @@ from transfer.convert import convert
 from transfer.frameworks import FRAMEWORKS
 from transfer.network.policy import Policy
 
-MEAN, STD = (0.48, 0.45, 0.40), (0.228, 0.224, 0.225)  # near ImageNet's: the fragment must carry these
+MEAN, STD = (0.48, 0.45, 0.40), (0.228, 0.224, 0.225)  # near ImageNet's: the config must carry these
 ARCHITECTURES = (
     "resnet18", "resnet50", "resnet50d", "resnext50_32x4d", "regnety_006", "regnetx_002", "mobilenetv2_100",
     "mobilenetv3_large_100", "mobilenetv3_small_100", "efficientnet_b0", "efficientnet_lite0", "mnasnet_100",
@@ -126,7 +126,7 @@ def test_plain_python_targets(target, arch, checkpoint, tmp_path):
 
 
 def test_mmdet_config_builds_its_detector(checkpoint, tmp_path):
-    """The fragment is a base like any other; its Mask R-CNN has the checkpoint's weights, and keeps them."""
+    """The config is a base like any other; its Mask R-CNN has the checkpoint's weights, and keeps them."""
     installed("mmdet")
     from mmdet.registry import MODELS
     from mmengine.config import Config
@@ -173,8 +173,8 @@ def test_mmseg_config_is_the_benchmarks_model(checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("arch", "options", "said"),
     [
-        ("alexnet_compress", {}, "stride 32, not 8 .alexnet_compress: res2 cannot be brought to stride 4"),
-        ("convnext_atto", {}, "stride 32, not 8 .convnext_atto: res4 cannot be brought to stride 8"),
+        ("alexnet_compress", {}, "stride 32, not 8 .res2 cannot be brought to stride 4"),
+        ("convnext_atto", {}, "stride 32, not 8 .res4 cannot be brought to stride 8"),
         ("resnet18", {"native": True}, "stride 32, not 8 .MMSegmentation's own ResNet dilates the first"),
         ("resnet18", {"stages": ("res3", "res4")}, "its heads are on res3, res4 alone"),
         ("resnet18", {"policy": Policy(norm="BN")}, "it is frozen or normalised in another way"),
@@ -198,7 +198,7 @@ def test_a_config_that_cannot_train_is_not_written(checkpoint, tmp_path, monkeyp
     assert not (tmp_path / "out").exists()
 
 
-def test_fragments_carry_pixels_norm_and_freezing(checkpoint, tmp_path):
+def test_configs_carry_pixels_norm_and_freezing(checkpoint, tmp_path):
     import yaml
 
     policy = Policy(frozen=("stem", "res2"), norm="BN", norm_eval=True, mean=MEAN, std=STD)

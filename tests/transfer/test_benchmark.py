@@ -26,6 +26,9 @@ def test_smoke_changes_only_what_its_file_names():
     quick = whole.for_smoke()
     assert (whole.split_size, whole.seeds) == (1_000, 5)
     assert (quick.split_size, quick.seeds, quick.headline) == (24, 1, whole.headline)
+    assert find_benchmark("cityscapes_instance").for_smoke().split_size is None, (
+        "it has no splits to begin with"
+    )
 
 
 def test_an_unknown_benchmark_names_the_valid_ones():

@@ -25,5 +25,5 @@ def literal(value: object) -> str:
 
 
 def comment(*lines: str) -> str:
-    """A comment of Python or YAML; whatever is not written by hand in ``lines`` is ``quoted``."""
-    return "".join(f"# {line}\n" for line in lines)
+    """A comment of Python or YAML, one line for each of ``lines``; names in them are ``quoted``."""
+    return "".join(f"# {' '.join(line.splitlines())}\n" for line in lines)

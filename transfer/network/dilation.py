@@ -10,7 +10,7 @@ from transfer.network.partition import StageChain, StagedBackbone
 from transfer.network.probe import FAILURES, STRIDES
 
 OUTPUT_STRIDES = (8, 16, 32)
-PROBE_SIZE = 128  # pixels of the image that the strides are checked on
+PROBE_SIZE = 64  # pixels of the image that the strides are checked on
 
 
 def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:

@@ -41,7 +41,7 @@ def read_stage_weights(path: str | os.PathLike, arch: str | None = None) -> Weig
 
 
 def _short(values: tuple[float, ...]) -> tuple[float, ...]:
-    """Numbers that fit 32 bits as the shortest decimals that do; others, which somebody wrote, as they are."""
+    """32-bit numbers as the shortest decimals next to them; others, which somebody wrote, as they are."""
     rounded = [np.float32(value) for value in values]
     return tuple(float(str(b)) if float(b) == a else a for a, b in zip(values, rounded, strict=True))
 

@@ -38,15 +38,14 @@ HOSTILE = {
 
 
 @pytest.fixture(scope="module")
-def backbones() -> dict[bool, tuple]:
-    """{native: (stages, layout)} of a network that every framework takes, and its own ResNet's layout."""
-    backbone = StagedBackbone("resnet50")
-    return {False: (backbone, None), True: (backbone, resnet_layout(backbone.state_dict(), "resnet50"))}
+def backbones() -> dict[str, StagedBackbone]:
+    """A network that every framework takes, as its own ResNet too, and one that cannot be dilated."""
+    return {arch: StagedBackbone(arch) for arch in ("resnet50", "alexnet_compress")}
 
 
 def converted(backbones, native: bool, arch: str, file: str, source: str) -> ConvertedBackbone:
-    backbone, layout = backbones[native]
-    backbone = copy.copy(backbone)
+    backbone = copy.copy(backbones["resnet50"])
+    layout = resnet_layout(backbone.state_dict(), "resnet50") if native else None
     backbone.arch = arch
     return ConvertedBackbone(backbone, Policy(norm="SyncBN"), Path(file), source, layout)
 
@@ -84,6 +83,19 @@ def test_a_python_file_has_exactly_the_expected_statements(name, native, case, b
         assert ast.dump(ast.parse(text)) == expected
         if name in ("mmdet", "mmseg"):
             assert "{{" not in text, "mmengine would replace it"
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_what_a_comment_says_of_a_network_stays_a_comment(case, backbones):
+    """AlexNet cannot be dilated, and MMSegmentation's config says why."""
+    hostile = HOSTILE[case].replace("/", "")
+    alexnet = copy.copy(backbones["alexnet_compress"])
+    alexnet.arch = hostile
+    told = ConvertedBackbone(alexnet, Policy(norm="SyncBN"), Path("/x/file.pth"), hostile)
+    text = texts("mmseg", told)[".py"]
+    assert text.splitlines()[1].endswith("(res2 cannot be brought to stride 4).")
+    kinds = [type(statement).__name__ for statement in ast.parse(text).body]
+    assert kinds == ["Assign", "Import", "Import", "Assign", "Assign", "Assign"]
 
 
 @pytest.mark.parametrize("case", HOSTILE)

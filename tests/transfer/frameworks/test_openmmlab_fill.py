@@ -1,6 +1,7 @@
 """What ``tools/run_transfer.sh`` fills into a benchmark's config: read back from the file that it writes."""
 
 import importlib
+import json
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from PIL import Image  # noqa: E402
 
 from distill.demo.world import write_demo  # noqa: E402
 from distill.errors import UserError  # noqa: E402
+from distill.report.rows import comparable  # noqa: E402
 from transfer import run  # noqa: E402
 from transfer.benchmark import find_benchmark  # noqa: E402
 from transfer.datasets.find import find_data  # noqa: E402
 from transfer.jobs.initial import Initial  # noqa: E402
+from transfer.jobs.job import make_run  # noqa: E402
 
 RANDOM = Initial("random", "random", "resnet34", "", "", (0.5, 0.4, 0.3), (0.2,) * 3)
 WEIGHTS = Initial("distilled", "run", "resnet34", "/runs/last.pth", "abc", (0.5, 0.4, 0.3), (0.2,) * 3)
@@ -97,6 +100,15 @@ def test_fewer_steps_of_a_run_in_epochs_count_in_steps(fill):
     assert (found.schedule.steps, found.schedule.epochs) == (74, None)
 
 
+def test_an_epoch_that_repeats_its_pictures_has_as_many_more_steps(fill):
+    """MMDetection's Cityscapes: 12 epochs, each eight times through the pictures that have an instance."""
+    found, config = fill("cityscapes_instance", "--max-steps", 96)
+    truth = json.loads(Path(config.train_dataloader.dataset.dataset.ann_file).read_text())
+    pictures = len({item["image_id"] for item in truth["annotations"] if not item["iscrowd"]})
+    assert f"--max-steps 96 of {12 * 8 * pictures // 2}" in found.lines[-1], "in batches of 2"
+    assert config.param_scheduler[1].milestones == [64, 88], "8 and 11 of 12"
+
+
 def test_picture_sizes_follow_the_shorter_side(fill):
     _, config = fill("coco_lowshot_1k", "--image-size", 240)
     for loader in (config.train_dataloader, config.test_dataloader):
@@ -118,6 +130,24 @@ def test_options_are_applied_last(fill):
     assert config.optim_wrapper.optimizer.lr == found.schedule.lr == 0.5
     assert config.model.neck.norm_cfg.type == "BN", "a key that the class takes and the config does not give"
     assert found.lines[-1] == "schedule, rule:  --cfg-options, as given"
+
+
+def test_rows_of_a_benchmark_share_a_table_whatever_backbone_and_seed(demo, tmp_path):
+    """A random start freezes nothing, each seed has its split and folder; another batch is another table."""
+    data = find_data("coco", str(demo), None, 1, tmp_path / "out")
+    fill_config = importlib.import_module("transfer.frameworks.mmdet.fill").fill
+
+    def settings(initial, seed, *options):
+        given = run.parse_arguments(["coco_lowshot_1k", "x", "--work-dir", str(tmp_path), *options])
+        (job,) = run.make_jobs(find_benchmark("coco_lowshot_1k"), given, {}, initial, data, [seed], 0)
+        return make_run(job, fill_config).settings
+
+    random, distilled = settings(RANDOM, 0), settings(WEIGHTS, 4)
+    assert random["frozen"] == [] and distilled["frozen"] == ["stem", "res2"]
+    assert comparable({"settings": random}) == comparable({"settings": distilled})
+    assert comparable({"settings": random}) != comparable(
+        {"settings": settings(RANDOM, 0, "--batch-size", "2")}
+    )
 
 
 @pytest.mark.parametrize(

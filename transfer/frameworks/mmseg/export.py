@@ -52,7 +52,7 @@ def _why_not_stride_8(converted: ConvertedBackbone) -> str:
     try:
         set_output_stride(copy.deepcopy(converted.backbone), 8)
     except UserError as error:
-        return str(error).split(";")[0]
+        return str(error).removeprefix(f"{converted.arch}: ").split(";")[0]
     return ""
 
 

@@ -1,5 +1,6 @@
 """A benchmark's mmengine config with backbone, schedule and machine filled in: what both frameworks share."""
 
+import copy
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -20,11 +21,17 @@ HOOKS = "transfer.frameworks.openmmlab.hooks"
 
 def load(job: Job) -> Config:
     """The benchmark's config, with the overrides of ``--smoke``."""
+    return copy.deepcopy(_read(job.config, job.smoke))
+
+
+@cache
+def _read(benchmark: str, smoke: str) -> Config:
+    """Read once: for every file that is a framework's, mmengine reads all of the framework's indices."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # mmengine's own affair
-        config = Config.fromfile(job.config, import_custom_modules=False)
-        if job.smoke:
-            config.merge_from_dict(Config.fromfile(job.smoke, import_custom_modules=False).to_dict())
+        config = Config.fromfile(benchmark, import_custom_modules=False)
+        if smoke:
+            config.merge_from_dict(Config.fromfile(smoke, import_custom_modules=False).to_dict())
     return config
 
 

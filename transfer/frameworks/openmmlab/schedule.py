@@ -35,7 +35,9 @@ def fit_schedule(config: Config, job: Job) -> list[str]:
     """Applies the linear rule and ``max_steps`` to ``config``; returns the lines that say so."""
     base = read_schedule(config)
     batch = batch_size(base.batch, config.train_dataloader.batch_size, job.gpus, job.batch)
-    final, lines = fit(base, batch, job.data.train_images, job.max_steps)
+    # an epoch of a RepeatDataset sees every picture several times
+    images = job.data.train_images * config.train_dataloader.dataset.get("times", 1)
+    final, lines = fit(base, batch, images, job.max_steps)
     config.train_dataloader.batch_size = batch // job.devices
     config.auto_scale_lr.base_batch_size = batch  # what the rate below is for
     config.optim_wrapper.optimizer.lr = final.lr
@@ -50,9 +52,7 @@ def fit_schedule(config: Config, job: Job) -> list[str]:
     config.param_scheduler = [rate for rate in config.param_scheduler if rate.end]
     config.default_hooks.logger.log_metric_by_epoch = by_epoch
     config.log_processor.by_epoch = by_epoch
-    config.default_hooks.checkpoint.update(
-        by_epoch=by_epoch, interval=_checkpoint_every(final, job.data.train_images)
-    )
+    config.default_hooks.checkpoint.update(by_epoch=by_epoch, interval=_checkpoint_every(final, images))
     return lines
 
 
