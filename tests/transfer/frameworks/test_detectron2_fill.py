@@ -156,7 +156,7 @@ def test_a_picture_that_cannot_be_used_is_named(job, demo, tmp_path):
     cfg = loaded(job("voc07_det"))
     (tmp_path / "torn.jpg").write_bytes(b"no picture")
     record = {**instantiate(cfg.dataloader.train.dataset)[0], "file_name": str(tmp_path / "torn.jpg")}
-    with pytest.raises(UserError, match=r"torn.jpg: cannot be used \(cannot identify image file"):
+    with pytest.raises(UserError, match=r"torn.jpg: not a whole picture \(cannot identify image file"):
         instantiate(cfg.dataloader.train.mapper)(record)
 
 

@@ -11,6 +11,7 @@ pytest.importorskip("mmseg", reason="MMSegmentation is not installed: its benchm
 
 import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402
+from mmengine.registry import TRANSFORMS  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from distill.demo.world import write_demo  # noqa: E402
@@ -70,7 +71,7 @@ def test_the_heads_of_a_segmenter_take_the_backbones_widths(fill):
     assert (config.model.decode_head.in_channels, config.model.auxiliary_head.in_channels) == (2_048, 1_024)
     assert config.train_dataloader.dataset.type == "SegmentationPairs"
     steps = [step.type for step in config.train_dataloader.dataset.pipeline]
-    assert steps[:2] == ["LoadImageFromFile", "LoadAnnotations"] and "PhotoMetricDistortion" in steps
+    assert steps[:2] == ["ReadPicture", "LoadAnnotations"] and "PhotoMetricDistortion" in steps
 
 
 def test_a_random_start_freezes_nothing_and_says_so(fill):
@@ -138,7 +139,7 @@ def test_rows_of_a_benchmark_share_a_table_whatever_backbone_and_seed(demo, tmp_
     fill_config = importlib.import_module("transfer.frameworks.mmdet.fill").fill
 
     def settings(initial, seed, *options):
-        given = run.parse_arguments(["coco_lowshot_1k", "x", "--work-dir", str(tmp_path), *options])
+        given = run.parser().parse_args(["coco_lowshot_1k", "x", "--work-dir", str(tmp_path), *options])
         (job,) = run.make_jobs(find_benchmark("coco_lowshot_1k"), given, {}, initial, data, [seed], 0)
         return make_run(job, fill_config).settings
 
@@ -198,3 +199,11 @@ def test_label_ids_become_train_ids_by_mmsegs_own_loading(tmp_path):
     pairs = DATASETS.build({"type": "SegmentationPairs", "split": "val", "pipeline": [], **where})
     found = TRANSFORMS.build({"type": "mmseg.LoadAnnotations"})(pairs.get_data_info(0))
     assert found["gt_seg_map"].tolist() == [[255, 0], [18, 13]]
+
+
+def test_a_broken_picture_is_named(tmp_path):
+    importlib.import_module("transfer.frameworks.openmmlab.data")
+    (tmp_path / "torn.jpg").write_bytes(b"no picture")
+    read = TRANSFORMS.build({"type": "ReadPicture"})
+    with pytest.raises(UserError, match=r"torn.jpg: not a whole picture"):
+        read({"img_path": str(tmp_path / "torn.jpg")})

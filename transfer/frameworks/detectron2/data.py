@@ -3,16 +3,20 @@
 A lazy config names these functions with all they need: nothing has to be registered before it is run.
 """
 
+import copy
 from collections.abc import Iterable
 
+import numpy as np
+import torch
 from detectron2.data import DatasetCatalog, DatasetMapper, get_detection_dataset_dicts
 from detectron2.data.datasets import register_coco_instances
+from detectron2.data.detection_utils import check_image_size
+from detectron2.data.transforms import AugInput
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
-from distill.data.images import UNREADABLE
-from distill.errors import UserError
+from distill.data.images import read_rgb
 from transfer.datasets.voc import find_detection
 from transfer.datasets.voc_ap import evaluate
 
@@ -52,13 +56,20 @@ def coco_dicts(annotations: str, pictures: str, filter_empty: bool = True) -> li
 
 
 class Mapper(DatasetMapper):
-    """Detectron2's own, but a picture that cannot be used is named: UserError."""
+    """Detectron2's own, which reads pictures as everywhere in this project: a broken one is named."""
 
     def __call__(self, dataset_dict: dict) -> dict:
-        try:
-            return super().__call__(dataset_dict)
-        except UNREADABLE as error:
-            raise UserError(f"{dataset_dict['file_name']}: cannot be used ({error})") from error
+        record = copy.deepcopy(dataset_dict)
+        picture = read_rgb(record["file_name"])
+        check_image_size(record, picture)
+        given = AugInput(picture if self.image_format == "RGB" else picture[:, :, ::-1])
+        transforms = self.augmentations(given)
+        record["image"] = torch.from_numpy(np.ascontiguousarray(given.image.transpose(2, 0, 1)))
+        if not self.is_train:
+            record.pop("annotations", None)
+        elif "annotations" in record:
+            self._transform_annotations(record, transforms, given.image.shape[:2])
+        return record
 
 
 class VocEvaluator(DatasetEvaluator):

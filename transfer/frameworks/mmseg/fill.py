@@ -6,8 +6,6 @@ from transfer.frameworks.openmmlab import fill as openmmlab
 from transfer.frameworks.openmmlab.sizes import innermost
 from transfer.jobs.job import Filled, Job
 
-DATA = "transfer.frameworks.openmmlab.data"
-
 
 def fill(job: Job) -> Filled:
     """The benchmark's config for ``job``.
@@ -25,7 +23,6 @@ def fill(job: Job) -> Filled:
 
 def _fill_data(config: Config, job: Job) -> None:
     """Our data set in place of theirs: it takes every layout; pipelines and masks' loading stay theirs."""
-    config.custom_imports.imports = [*config.custom_imports.imports, DATA]
     for loader, split in ((config.train_dataloader, "train"), (config.test_dataloader, "val")):
         where = {"layout": job.data.layout, "data_root": job.data.root, "classes": job.data.classes}
         pipeline = innermost(loader.dataset).pipeline

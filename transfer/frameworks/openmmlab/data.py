@@ -1,9 +1,25 @@
-"""Pictures and masks in any of this package's layouts, for MMSegmentation's own transforms."""
+"""Pictures, and masks in any of this package's layouts, for the frameworks' own transforms."""
 
+import numpy as np
+from mmcv.transforms import BaseTransform
 from mmengine.dataset import BaseDataset
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, TRANSFORMS
 
+from distill.data.images import read_rgb
 from transfer.datasets.segmentation import find_segmentation
+
+
+@TRANSFORMS.register_module()
+class ReadPicture(BaseTransform):
+    """``img_path`` -> ``img``, as everywhere in this project, in BGR as the frameworks' own loader gives it.
+
+    A broken picture ends the run with its name.
+    """
+
+    def transform(self, results: dict) -> dict:
+        image = np.ascontiguousarray(read_rgb(results["img_path"])[:, :, ::-1])
+        shape = image.shape[:2]
+        return {**results, "img": image, "img_shape": shape, "ori_shape": shape}
 
 
 @DATASETS.register_module()

@@ -16,7 +16,7 @@ from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.policy import first_stages
 
 FILE = "config.py"
-HOOKS = "transfer.frameworks.openmmlab.hooks"
+OURS = ("transfer.frameworks.openmmlab.data", "transfer.frameworks.openmmlab.hooks")
 
 
 def load(job: Job) -> Config:
@@ -98,9 +98,13 @@ def _fill_run(config: Config, job: Job) -> None:
     config.launcher = "pytorch" if job.gpus > 1 else "none"
     for loader in (config.train_dataloader, config.test_dataloader):
         loader.num_workers, loader.persistent_workers = job.workers, job.workers > 0
+        for step in _dicts(loader.dataset):
+            if step.get("type") == "LoadImageFromFile":  # theirs names no broken picture
+                step.pop("backend_args", None)
+                step["type"] = "ReadPicture"
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.train_cfg.pop("val_interval", None)
-    config.custom_imports.imports = [*config.custom_imports.imports, HOOKS]
+    config.custom_imports.imports = [*config.custom_imports.imports, *OURS]
     config.custom_hooks = [
         *config.get("custom_hooks", []),
         {"type": "PlainStateHook"},
