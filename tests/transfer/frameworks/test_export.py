@@ -39,7 +39,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def backbones() -> dict[str, StagedBackbone]:
-    """Two that every framework takes (a C4 of Detectron2's own wants bottlenecks), one that cannot be dilated."""
+    """Two that every framework takes, the larger as Detectron2's own C4 too; one that cannot be dilated."""
     return {arch: StagedBackbone(arch) for arch in ("resnet18", "resnet50", "alexnet_compress")}
 
 
