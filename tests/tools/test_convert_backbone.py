@@ -243,18 +243,16 @@ def test_wrong_requests_are_one_line_and_write_nothing(arch, target, options, sa
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command(checkpoint, tmp_path, run_tool):
+def test_the_command(checkpoint, tmp_path, run_here):
     path = checkpoint("mobilenetv3_small_100")
-    done = run_tool("convert_backbone.py", path, "--to", "timm", "--out", tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "res4: stride 16, 48 channels: blocks.2, blocks.3" in done.stdout
-    assert "cut off the end: conv_head" in done.stdout
-    assert "verified mobilenetv3_small_100_timm.py in timm" in done.stdout
+    said = run_here("convert_backbone.py", path, "--to", "timm", "--out", tmp_path)
+    assert "res4: stride 16, 48 channels: blocks.2, blocks.3" in said
+    assert "cut off the end: conv_head" in said
+    assert "verified mobilenetv3_small_100_timm.py in timm" in said
     assert (tmp_path / "mobilenetv3_small_100_timm.safetensors").exists()
 
-    failed = run_tool("convert_backbone.py", tmp_path / "none.pth", "--to", "timm")
-    assert failed.returncode == 2
-    assert failed.stderr == f"error: no such checkpoint file: {tmp_path}/none.pth\n"
+    failed = run_here("convert_backbone.py", tmp_path / "none.pth", "--to", "timm", code=2)
+    assert failed == f"error: no such checkpoint file: {tmp_path}/none.pth\n"
 
 
 def test_without_the_framework_it_says_so_and_no_verify_writes(checkpoint, tmp_path, run_tool):

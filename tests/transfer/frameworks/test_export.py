@@ -39,12 +39,12 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def backbones() -> dict[str, StagedBackbone]:
-    """A network that every framework takes, as its own ResNet too, and one that cannot be dilated."""
-    return {arch: StagedBackbone(arch) for arch in ("resnet50", "alexnet_compress")}
+    """Two that every framework takes, the larger as Detectron2's own C4 too; one that cannot be dilated."""
+    return {arch: StagedBackbone(arch) for arch in ("resnet18", "resnet50", "alexnet_compress")}
 
 
 def converted(backbones, native: bool, arch: str, file: str, source: str) -> ConvertedBackbone:
-    backbone = copy.copy(backbones["resnet50"])
+    backbone = copy.copy(backbones["resnet50" if native else "resnet18"])
     layout = resnet_layout(backbone.state_dict(), "resnet50") if native else None
     backbone.arch = arch
     return ConvertedBackbone(backbone, Policy(norm="SyncBN"), Path(file), source, layout)

@@ -22,7 +22,7 @@ from transfer.frameworks.detectron2.adapter import add_distilled_config
 from transfer.network.compare import Outcome
 
 SHARE = 8  # the training step takes an eighth of the stock image size, for which a CPU needs a second
-REGIONS = 16  # regions a step in place of 512: each goes through a C4 detector's res5
+REGIONS = 4  # regions an image in place of 512: each goes through a C4 detector's res5
 
 
 def run(config: Path, weights_file: Path, images: Tensor) -> Outcome:
