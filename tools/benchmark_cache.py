@@ -68,7 +68,7 @@ def epoch_seconds(args: argparse.Namespace, root: str, teacher: dict, device: st
 
     from distill.data.sampler import EpochSampler
     from distill.data.unlabelled import UnlabelledImages, collate_views
-    from distill.methods import CompRess
+    from distill.methods.compress import CompRess
 
     torch.manual_seed(0)
     images = UnlabelledImages(root, dict(type="CropFlip", size=args.image_size))

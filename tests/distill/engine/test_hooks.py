@@ -9,8 +9,8 @@ from mmengine.fileio import get_file_backend
 from distill import pretrain
 from distill.checkpoints import init_of, read_weights
 from distill.errors import UserError
-from distill.methods import SimCLR
 from distill.methods.base import Progress
+from distill.methods.simclr import SimCLR
 from distill.registry import MODELS
 from tests.distill.methods.small import SMALL, arguments
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from distill import pretrain
-from distill.methods import BYOL
 from distill.methods.base import Progress
+from distill.methods.byol import BYOL
 from tests.distill.losses.test_byol import by_the_paper
 from tests.distill.methods.small import SMALL, STUDENT, arguments
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from distill.errors import UserError
 from distill.losses import compress_loss
-from distill.methods import CompRess
+from distill.methods.compress import CompRess
 from tests.distill.methods.small import STUDENT
 
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from distill import pretrain
 from distill.errors import UserError
-from distill.methods import CRD
 from distill.methods.base import Progress
+from distill.methods.crd import CRD
 from distill.registry import MODELS
 from tests.distill.methods.small import arguments, small_config
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from distill.methods import MoCo
 from distill.methods.base import Progress
+from distill.methods.moco import MoCo
 from distill.modules.shuffle_bn import shuffled
 from tests.distill.losses.test_info_nce import by_the_paper
 from tests.distill.methods.small import STUDENT

@@ -8,8 +8,8 @@ import torch
 
 from distill.checkpoints import save_student
 from distill.errors import UserError
-from distill.methods import OSS
 from distill.methods.base import Progress
+from distill.methods.oss import OSS
 from distill.modules.multi_crop import multi_crop_embeddings
 from tests.distill.losses.test_sinkhorn import sinkhorn_by_the_paper
 from tests.distill.losses.test_swapped_prediction import log_softmax, oss_by_the_paper, swav_by_the_paper

@@ -6,8 +6,9 @@ import torch
 
 from distill.checkpoints import save_student
 from distill.errors import UserError
-from distill.methods import OSSOffline, SwAV
 from distill.methods.base import Progress
+from distill.methods.oss_offline import OSSOffline
+from distill.methods.swav import SwAV
 from distill.modules.multi_crop import multi_crop_embeddings
 from tests.distill.losses.test_sinkhorn import sinkhorn_by_the_paper
 from tests.distill.losses.test_swapped_prediction import oss_by_the_paper

@@ -11,7 +11,7 @@ from distill.backbones import Backbone
 from distill.checkpoints import save_student
 from distill.errors import UserError
 from distill.losses import pixel_contrast_loss
-from distill.methods import PCD
+from distill.methods.pcd import PCD
 from distill.modules.heads import mlp
 
 STUDENT = "mobilenetv3_small_050"

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from distill.errors import UserError
 from distill.losses import seed_loss
-from distill.methods import SEED
+from distill.methods.seed import SEED
 from distill.registry import TRANSFORMS
 from tests.distill.losses.test_losses import seed_by_the_paper
 from tests.distill.methods.small import STUDENT

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from distill.methods import SwAV
 from distill.methods.base import Progress
+from distill.methods.swav import SwAV
 from distill.modules.multi_crop import multi_crop_embeddings, multi_crop_features
 from tests.distill.losses.test_sinkhorn import sinkhorn_by_the_paper
 from tests.distill.losses.test_swapped_prediction import swav_by_the_paper
