@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Writes a checkpoint's backbone for another framework, with a config that uses it, and verifies both.
 
-  python tools/convert_backbone.py work_dirs/run/last.pth --to FRAMEWORK
+  python tools/convert_backbone.py work_dirs/run/last.pth --to timm
 
 The same images go through the timm network and through the framework's, and every stage must give the same
 map to 1e-4, and the model must take a training step; otherwise nothing is written. See docs/conversion.md.

@@ -32,7 +32,7 @@ def validate(config: Config) -> None:
     method = _typed(config.model, MODELS, "model")
     if not (isinstance(method, type) and issubclass(method, Method)):
         raise UserError(f"model.type {config.model.type!r} is no method of distillation")
-    _set("model.student.arch", config.model.get("student", {}).get("arch"), "--student NAME")
+    _set("model.student.arch", _settings(config.model, "student").get("arch"), "--student NAME")
     _set("train_dataloader.dataset.data_root", loader.dataset.get("data_root"), "--data DIR")
     _teacher(config.model, source_of(method.needs))
     _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
@@ -42,6 +42,14 @@ def validate(config: Config) -> None:
     for number, hook in enumerate(config.get("custom_hooks", [])):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
     _schedule(config)
+
+
+def _settings(model: dict, key: str) -> dict:
+    """What ``model.<key>`` holds; nothing, if it is not there."""
+    found = model.get(key) or {}
+    if not isinstance(found, dict):
+        raise UserError(f"config key model.{key} is {found!r}; it must hold settings: model.{key}.NAME=...")
+    return found
 
 
 def _set(key: str, value: object, flag: str) -> None:
@@ -54,7 +62,7 @@ def _teacher(model: dict, source: Source | None) -> None:
     if source is None:
         return
     key = f"model.{source.key}"
-    given = model.get(source.key) or {}
+    given = _settings(model, source.key)
     _set(f"{key}.{source.required}", given.get(source.required), source.flag)
     for name in given:
         if source.settings is not None and name not in source.settings:
