@@ -68,13 +68,14 @@ FRESH_KEYS = {"model.momentum": 0.99, "model.queue_length": 256, "model.shuffle_
 # heads as wide as the teacher's, as in the released code; crops in which a pixel shows something similar
 PIXELS = _views(scale=(0.4, 1.0)) | {"model.hidden": 512}
 FROM_NOTHING = dict(lr=1e-3, warmup=0.5)  # targets are noise at first
+ONLINE = {"model.online_teacher.channels_last": True, "model.online_teacher.zero_init_last": True}
 RUNS = {
     "CompRess-1q": Run("compress_1q"),
     "CompRess-2q": Run("compress_2q"),
     "CompRess-2q, momentum 0.5": Run("compress_2q", options={"model.momentum": 0.5}),
     "SEED": Run("seed"),
     "SEED, small patches": Run("seed_small_patches", "live", FEW_VIEWS | {"model.small_patches": 2}),
-    "OSS": Run("oss", "trained", CLUSTERED | {"model.online_teacher.channels_last": True}, **FROM_NOTHING),
+    "OSS": Run("oss", "trained", CLUSTERED | ONLINE, **FROM_NOTHING),
     "OSS offline": Run("oss_offline", "prototypes", FEW_VIEWS),
     "PCD": Run("pcd", "live", PIXELS),
     "PCD, vectorised": Run("pcd_vectorised", "live", PIXELS),
@@ -172,6 +173,7 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
     options = {
         **run.options,
         "model.student.channels_last": True,
+        "model.student.zero_init_last": True,  # in few steps blocks that start as identities learn faster
         "optim_wrapper": dict(type="OptimWrapper", optimizer=optimizer, _delete_=True),
         "param_scheduler": _schedule(args.epochs, run.warmup),
     }
