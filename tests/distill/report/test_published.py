@@ -1,7 +1,11 @@
 """The papers' numbers: known cells, and the shape of the table that holds them."""
 
+import json
+from pathlib import Path
+
 import pytest
 
+import distill.report.published as module
 from distill.report.published import facts, published
 from distill.results.protocol import declared
 
@@ -54,3 +58,21 @@ def test_protocols_that_name_a_table_meet_its_rows():
         assert bool(rows) == bool(protocol.tables), protocol.name
         metrics = {metric.split("_")[0] for row in rows for metric in row.values}
         assert metrics <= protocol.metrics.keys(), protocol.name
+
+
+@pytest.fixture
+def another_table(tmp_path, monkeypatch):
+    """The file with one more table, instead of the package's own."""
+    content = json.loads(Path(module.__file__).with_name("published.json").read_text())
+    entry = {"paper": "Paper", "table": "7", "data": "ImageNet", "note": "", "columns": ["linear:top1"]}
+    content["tables"].append({**entry, "rows": [["Mine", "a teacher", "ResNet-18", 71.5]]})
+    (tmp_path / "published.json").write_text(json.dumps(content))
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "published.py"))
+    facts.cache_clear()
+    yield
+    facts.cache_clear()
+
+
+def test_a_published_table_is_one_entry_of_the_file(another_table):
+    (row,) = [row for row in published("linear") if row.source == "Paper, Table 7"]
+    assert (row.method, row.student, row.values) == ("Mine", "ResNet-18", {"top1": "71.5"})
