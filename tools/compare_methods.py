@@ -63,7 +63,7 @@ CLUSTERED = {
     "model.prototypes_frozen_until_epoch": 2,
 }
 # With the published momentum the keys stay random for as long as this lasts. A faster key encoder makes a
-# long queue's keys so old that a query is told from them by its date, without a look at the picture.
+# long queue's keys so old that a query differs from them by its age alone, whatever the picture shows.
 FRESH_KEYS = {"model.momentum": 0.99, "model.queue_length": 256, "model.shuffle_groups": 2}
 # heads as wide as the teacher's, as in the released code; crops in which a pixel shows something similar
 PIXELS = _views(scale=(0.4, 1.0)) | {"model.hidden": 512}

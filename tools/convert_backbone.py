@@ -40,7 +40,7 @@ def main() -> None:
     done = convert(
         args.checkpoint, args.to, args.out, args.arch, args.native, args.stages, verified=not args.no_verify
     )
-    sys.stdout.reconfigure(errors="backslashreplace")  # a path need not be text
+    sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are no text
     print("\n".join(done.lines))
 
 

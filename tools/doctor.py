@@ -157,7 +157,7 @@ def examine(check: Check) -> Finding:
     version = installed(check.package) or (installed("faiss-gpu") if check.name == "FAISS" else "")
     try:
         works, says = True, check.try_it()
-    except Exception as error:  # a broken package raises anything: its first line is the finding
+    except Exception as error:  # a broken package can raise anything; the first line of it is reported
         works, says = False, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return Finding(check.name, version, check.required, works, says, "" if works else check.mend)
 

@@ -225,7 +225,7 @@ def main() -> None:
         return
     measured = []
     for result in evaluate(backbone, train, val, chosen, extraction, work_dir=work_dir, keep=args.features):
-        # at once: what is measured stays, whatever becomes of the next
+        # at once, so that a result is kept if the next protocol fails
         results.append(file, result.row(label, init, weights, args.seed))
         measured.append(result)
     print(f"\n{label} ({init}, {weights.arch}, {size} px), percent")

@@ -29,7 +29,7 @@ class AlexNet(nn.Module):
             nn.ReLU(inplace=True),
             nn.MaxPool2d(kernel_size=3, stride=2),
         )
-        self.avgpool = nn.AdaptiveAvgPool2d(6)  # the identity at 224 px; lets other sizes through
+        self.avgpool = nn.AdaptiveAvgPool2d(6)  # does nothing at 224 px, and makes other sizes possible
         self.feats = nn.Sequential(nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True), nn.Linear(4096, 4096))
         # timm's way of declaring maps; `reduction` is the nominal stride, unpadded pools lose a border
         self.feature_info = [

@@ -12,7 +12,7 @@ def resnet50x4() -> ResNet:
     """
     width = 4
     model = ResNet(Bottleneck, [3, 4, 6, 3], num_classes=0, channels=(256, 512, 1024, 2048))
-    # timm fixes the stem at 64 channels: the modules that touch it are made anew.
+    # timm's stem always has 64 channels: replace the modules that depend on it.
     stem = 64 * width
     model.conv1 = nn.Conv2d(3, stem, kernel_size=7, stride=2, padding=3, bias=False)
     model.bn1 = nn.BatchNorm2d(stem)

@@ -72,7 +72,7 @@ def _take(inner: State, encoder: State, layout: Layout, arch: str | None) -> dic
     if layout.source == "moco-v3" and (vit_name(backbone) or "").startswith("vit_small"):
         raise UserError("MoCo-v3's ViT-S has 12 attention heads, timm's has 6: use its ViT-B or ResNet-50")
     used = (layout.encoder, *((place,) if place else ()))
-    # one name a part; OpenSelfSup's `head` is told from a projection head by its content
+    # one name for each part; OpenSelfSup's `head` is no projection head if it has a predictor
     others = {re.match(r"head\.predictor|[^.]+", key).group() for key in inner if not key.startswith(used)}
     return found(backbone, arch, layout.source, _one_layer(head), dropped=sorted(others))
 
@@ -85,7 +85,7 @@ def swav(state: State, arch: str | None) -> dict | None:
     head = _one_layer(under(inner, "projection_head."))
     backbone = {k: v for k, v in inner.items() if not k.startswith(("projection_head.", "prototypes."))}
     parts = found(backbone, arch, "swav", head, std=SWAV_STD)
-    # several sets of prototypes (``prototypes.prototypes0.weight``) have no use here
+    # several sets of prototypes (``prototypes.prototypes0.weight``) are not used here
     several = sorted({key.split(".")[1] for key in inner if key.startswith("prototypes.prototypes")})
     dropped = tuple(f"prototypes.{name}" for name in several)
     return {**parts, "prototypes": inner.get("prototypes.weight"), "dropped": dropped}

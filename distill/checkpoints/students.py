@@ -13,7 +13,7 @@ from distill.backbones.weights import State
 from distill.results.atomic import atomic_path
 
 FORMAT = "distill"
-TORCH_EPSILON = 1e-5  # of batch norms, where nothing else is said
+TORCH_EPSILON = 1e-5  # PyTorch's default for batch norms
 
 
 def save_student(

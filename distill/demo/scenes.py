@@ -140,7 +140,7 @@ def _ink_alpha(rng: np.random.Generator, stroke: np.ndarray, side: int) -> np.nd
     """The stroke turned and slanted a little; opacity, cropped, its longer side ``side`` pixels."""
     angle = math.radians(int(rng.integers(-12, 13)))
     slant = int(rng.integers(-20, 21)) / 100
-    frame, pad = 2 * side, STROKE_SIZE // 2  # room for what turning pushes out
+    frame, pad = 2 * side, STROKE_SIZE // 2  # room for the corners of a turned stroke
     step = 2 * STROKE_SIZE / frame  # source pixels for one pixel of the picture
     cos, sin = math.cos(angle) * step, math.sin(angle) * step
     across, down = (cos + slant * sin, -sin + slant * cos), (sin, cos)

@@ -31,7 +31,7 @@ from distill.demo.scenes import DIGITS, SPLITS, Strokes, draw_scene, draw_sheet,
 from distill.errors import UserError
 from distill.results.atomic import write_json
 
-VERSION = 2  # of the pictures: a change of them makes old copies be written anew
+VERSION = 2  # of the pictures; old copies with another version are written again
 LAYOUTS = ("imagefolder", *SCENE_LAYOUTS)
 MARK = "demo.json"
 STAGING = ".demo-partial"
@@ -108,7 +108,7 @@ def _write(root: Path, spec: DemoSpec) -> None:
         shutil.rmtree(root / layout, ignore_errors=True)
         os.replace(staging / layout, root / layout)
     write_json(root / MARK, mark)
-    staging.rmdir()  # last: while it is there, the folders without a mark are known as ours
+    staging.rmdir()  # removed last: while it exists, folders without a mark are known to be ours
 
 
 def _write_imagefolder(spec: DemoSpec, strokes: dict[str, Strokes], root: Path) -> None:

@@ -59,7 +59,7 @@ class EvaluationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         student_of(runner)
-        # a wrong folder is to end the run now, not after the first epoch
+        # a wrong folder ends the run now and not after the first epoch
         self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
         check_same_classes(self.train, self.val)
 

@@ -39,7 +39,7 @@ def vote(similarity: Tensor, labels: Tensor, classes: int, temperature: float) -
     Returns:
         Predicted labels (Q,).
     """
-    weights = ((similarity - similarity[:, :1]) / temperature).exp()  # the shift spares an overflow
+    weights = ((similarity - similarity[:, :1]) / temperature).exp()  # no overflow
     scores = torch.zeros(len(labels), classes).scatter_add_(1, labels, weights)
     return scores.argmax(dim=1)
 

@@ -29,7 +29,7 @@ PROTOCOL = Protocol(
 )
 
 ROWS_AT_ONCE = 2**16
-CONSTANT = 1e-7  # a dimension with less deviation is constant but for rounding
+CONSTANT = 1e-7  # a dimension with less deviation than this differs by rounding only
 
 
 def standardise(train: Tensor, val: Tensor) -> tuple[Tensor, Tensor]:

@@ -32,7 +32,7 @@ def together(student: Backbone, folder: Path) -> Iterator[Backbone]:
     """
     done = folder / "evaluated"
     if rank() == 0:
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed here
+        shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed here
         folder.mkdir(parents=True)
     else:
         student = copy.deepcopy(student)

@@ -113,7 +113,7 @@ class _Lacking:
         helped = [(first - 1 - step) % number for step in range(number - (end - first))]
         for batch in [*range(first, end), *helped]:
             rows = range(batch * self.batch_size, min((batch + 1) * self.batch_size, self.store.count))
-            self.store.refresh()  # others are at it, here too once they are through with theirs
+            self.store.refresh()  # other processes work on these rows already
             if not self.store.made[rows.start : rows.stop].all():
                 yield list(rows)
 

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from distill.distributed import gather, gather_with_gradient, rank
 from distill.losses.precision import at_least_float32
 
-SMALLEST = 1e-7  # similarity of the student: opposite embeddings have 0, of which there is no logarithm
+SMALLEST = 1e-7  # the student's similarity is 0 for opposite embeddings, and log(0) is infinite
 
 
 def probabilistic_transfer_loss(student: Tensor, teacher: Tensor) -> Tensor:

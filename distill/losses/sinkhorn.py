@@ -31,7 +31,7 @@ def sinkhorn(scores: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tens
     with torch.autocast(scores.device.type, enabled=False):
         log_codes = at_least_float32(scores) / epsilon
         for _ in range(iterations):
-            # equal totals up to a common factor, which the rows' step takes out again
+            # equal totals up to a common factor, which the step over rows removes
             log_codes = log_codes - _log_column_sums(log_codes)
             log_codes = log_codes - log_codes.logsumexp(1, keepdim=True)
         return log_codes.exp()

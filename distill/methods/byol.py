@@ -46,4 +46,4 @@ class BYOL(Method):
         return 1 - (1 - self.momentum) * (math.cos(math.pi * self.progress.fraction) + 1) / 2
 
     def exports(self) -> dict[str, TrainedNetwork]:
-        return {"last": TrainedNetwork(self.student, self.projector)}  # such a student can teach in its turn
+        return {"last": TrainedNetwork(self.student, self.projector)}  # such a student can be a teacher later

@@ -41,7 +41,7 @@ class ClusterClassification(Method):
         width = self.student.width
         self.head = nn.Identity() if projection is None else mlp(width, width, projection)
         self.classifier = nn.Linear(projection or width, clusters)
-        # in the state too: a resumed run keeps its labels, whoever has made the file anew since
+        # in the training state as well: a resumed run keeps its labels even if the file was made again
         self.register_buffer("labels", cluster_labels(self.teacher, clusters, iterations, seed))
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:

@@ -57,4 +57,4 @@ class MoCo(Method):
         return {"loss": loss}
 
     def exports(self) -> dict[str, TrainedNetwork]:
-        return {"last": TrainedNetwork(self.student, self.head)}  # such a student can teach in its turn
+        return {"last": TrainedNetwork(self.student, self.head)}  # such a student can be a teacher later

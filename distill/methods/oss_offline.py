@@ -55,7 +55,7 @@ class OSSOffline(Method):
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
         prototypes = F.normalize(self.teacher.prototypes, dim=1)
-        # codes are all that the teacher gives: it sees no small views
+        # the teacher gives codes alone, so it sees no small views
         z = torch.stack([self.teacher(view) for view in views[: self.codes.crops]])
         z = F.normalize(at_least_float32(z), dim=-1)
         codes = self.codes(z, prototypes, self.progress.epoch >= self.queue_start_epoch)

@@ -82,7 +82,7 @@ class PCD(Method):
         # outside the module tree, as the teacher whose weights it uses
         object.__setattr__(self, "teacher_head", head if vectorised else SpatialAdaptor(head))
         if not vectorised:
-            # no loss reaches them: weight decay would wear them away, and DDP would wait for gradients
+            # no loss reaches them: weight decay would shrink them, and DDP would wait for their gradients
             for parameter in self.student.parameters_behind_map():
                 parameter.requires_grad_(False)
         inner, outer = self.student.width if vectorised else self.student.map_width, self.teacher.width

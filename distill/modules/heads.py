@@ -45,7 +45,7 @@ def head_from_state(state: dict[str, Tensor]) -> nn.Sequential:
     width = None
     for index in range(max(parts) + 1):
         layer, inner, outer = _layer(index, parts.get(index, {}), width)
-        # a missing layer would pass for a ReLU: none stands first or behind another
+        # a missing layer looks like a ReLU; a real ReLU never comes first or behind another one
         if isinstance(layer, nn.ReLU) and (not layers or isinstance(layers[-1], nn.ReLU)):
             raise UserError(f"projection head: {index}.weight is missing")
         if width not in (None, inner):

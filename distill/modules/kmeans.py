@@ -137,7 +137,7 @@ def _that_count(rows: Tensor, distance: Tensor, chances: Tensor) -> Tensor:
     now = distance.clone()
     counts = torch.zeros(len(rows), dtype=torch.bool)
     for number, limit in enumerate(chances * distance):
-        # the first counts always, also where all distances are 0: fewer different rows than are wanted
+        # the first row always counts, even where all distances are 0 because too few rows differ
         if number == 0 or limit < now[number]:
             counts[number] = True
             now = torch.minimum(now, between[number])

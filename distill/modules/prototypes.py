@@ -66,7 +66,7 @@ class Codes(nn.Module):
             rows = batch
             if use_queue and self.queues:
                 queue = self.queues[crop]
-                if queue.anchors[-1].any():  # rows are filled in order
+                if queue.anchors[-1].any():  # the queue is full: its rows are filled in order
                     # the queue is the same everywhere: each process contributes its share of it
                     rows = torch.cat([queue.anchors[rank() :: world_size()].to(batch.dtype), batch])
                 queue.enqueue(batch)

@@ -87,7 +87,7 @@ def append(path: str | os.PathLike, row: dict) -> None:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(row, sort_keys=True, default=str) + "\n").encode()
-    with open(path, "ab+", buffering=0) as file:  # unbuffered: nothing is left to be written after an error
+    with open(path, "ab+", buffering=0) as file:  # unbuffered: an error leaves nothing to write
         fcntl.flock(file, fcntl.LOCK_EX)
         end = file.seek(0, os.SEEK_END)
         if end and not _ends_with_newline(file, end):
