@@ -2,11 +2,13 @@
 
 from html import escape
 from math import ceil, isfinite
+from textwrap import wrap
 
 from distill.report.blocks import Block, Model
 
 WIDTH = 860
 LABEL = 330  # px kept left for the task names
+LETTERS = 46  # that fit there in a line
 ROW = 34
 
 
@@ -29,7 +31,9 @@ def overview(blocks: list[Block]) -> str:
     for number, block in enumerate(blocks):
         y, metric = ROW * number + 24, block.metrics[0]
         name = f"{block.task.title.split(' (')[0]}, {block.task.read_as(metric)}"
-        parts.append(_text(name, LABEL - 16, y + 4, "end"))
+        lines = wrap(name, LETTERS)
+        for line, text in enumerate(lines):
+            parts.append(_text(text, LABEL - 16, y + 4 + 14 * (line - (len(lines) - 1) / 2), "end"))
         values = [block.cells[metric, model].mean for model in block.models if (metric, model) in block.cells]
         if values:
             parts.append(_across("span", x(min(values)), x(max(values)), y))
