@@ -187,6 +187,17 @@ class Backbone(nn.Module):
         with _measuring(self.net, self.measured_at) as image, torch.no_grad():
             return self.feature_map(image).shape[1]
 
+    def fingerprint(self, weights_sha256: str) -> dict:
+        """What identifies its features: architecture, weights and normalisation."""
+        return {
+            "arch": self.arch,
+            "weights_sha256": weights_sha256,
+            "output": "backbone",
+            "width": self.width,
+            "mean": [round(value, 6) for value in self.mean.flatten().tolist()],
+            "std": [round(value, 6) for value in self.std.flatten().tolist()],
+        }
+
     def parameters_behind_map(self) -> list[nn.Parameter]:
         """Those that ``feature_map`` does not depend on, measured: of MobileNetV3 its ``conv_head``."""
         parameters = [parameter for parameter in self.net.parameters() if parameter.requires_grad]

@@ -84,18 +84,6 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
             part.training = mode
 
 
-def _network(backbone: Backbone) -> dict:
-    """What identifies the features: see ``Teacher.fingerprint``."""
-    return {
-        "arch": backbone.arch,
-        "weights_sha256": state_sha256(backbone.net.state_dict()),
-        "output": "backbone",
-        "width": backbone.width,
-        "mean": [round(v, 6) for v in backbone.mean.flatten().tolist()],
-        "std": [round(v, 6) for v in backbone.std.flatten().tolist()],
-    }
-
-
 def extract(
     backbone: Backbone,
     folder: LabelledFolder,
@@ -118,7 +106,8 @@ def extract(
     """
     with tempfile.TemporaryDirectory() if keep is None else nullcontext(keep) as place:
         fingerprint = fingerprint_files(folder.root, folder.files)
-        made_from = describe(_network(backbone), len(folder), fingerprint, extraction.view, "float32")
+        network = backbone.fingerprint(state_sha256(backbone.net.state_dict()))
+        made_from = describe(network, len(folder), fingerprint, extraction.view, "float32")
         store = Store(place, made_from, backbone.width)
         pictures = Pictures(folder.root, folder.files, extraction.view)
         quiet = None if rank() == 0 else True  # None: where there is no terminal

@@ -39,7 +39,8 @@ def vote(similarity: Tensor, labels: Tensor, classes: int, temperature: float) -
     Returns:
         Predicted labels (Q,).
     """
-    weights = ((similarity - similarity[:, :1]) / temperature).exp()  # no overflow
+    # less the largest, which changes no vote: exp() could overflow
+    weights = ((similarity - similarity[:, :1]) / temperature).exp()
     scores = torch.zeros(len(labels), classes).scatter_add_(1, labels, weights)
     return scores.argmax(dim=1)
 

@@ -23,6 +23,7 @@ def info_nce_loss(query: Tensor, key: Tensor, negatives: Tensor, temperature: fl
     with torch.autocast(query.device.type, enabled=False):
         query, key = (F.normalize(at_least_float32(x), dim=1) for x in (query, key))
         positive = (query * key.detach()).sum(1, keepdim=True)  # (B, 1)
-        others = query @ negatives.detach().clone().T  # (B, K); a copy: the queue changes
+        # (B, K); of a copy, because the queue changes before the backward pass
+        others = query @ negatives.detach().clone().T
         logits = torch.cat([positive, others], dim=1) / temperature
         return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))

@@ -98,12 +98,6 @@ class Teacher(nn.Module, Target):
 
     def fingerprint(self) -> dict:
         """What identifies the embeddings: weights, output and normalisation."""
-        # the first key is new: caches written without it stay valid
-        return ({"batch_statistics": True} if self.batch_statistics else {}) | {
-            "arch": self.backbone.arch,
-            "weights_sha256": self.sha256,
-            "output": self.output,
-            "width": self.width,
-            "mean": [round(v, 6) for v in self.backbone.mean.flatten().tolist()],
-            "std": [round(v, 6) for v in self.backbone.std.flatten().tolist()],
-        }
+        network = self.backbone.fingerprint(self.sha256) | {"output": self.output, "width": self.width}
+        # left out where it is False: caches from before the setting stay valid
+        return network | ({"batch_statistics": True} if self.batch_statistics else {})
