@@ -10,6 +10,7 @@ from distill.evaluation.features import Extraction, Features, evaluation_mode, e
 from distill.evaluation.run import (
     Evaluator,
     Images,
+    Outcome,
     Result,
     build,
     evaluate,
@@ -23,9 +24,9 @@ from distill.registry import EVALUATORS
 from distill.results.protocol import declared
 
 __all__ = [
-    "Evaluator", "Extraction", "Features", "Images", "LabelledFolder", "Result", "ViewAgreement", "build",
-    "check_same_classes", "evaluate", "evaluation_mode", "evaluators_by_name", "extract", "extract_both",
-    "format_table", "list_labelled", "together", "view_agreement",
+    "Evaluator", "Extraction", "Features", "Images", "LabelledFolder", "Outcome", "Result",
+    "ViewAgreement", "build", "check_same_classes", "evaluate", "evaluation_mode", "evaluators_by_name",
+    "extract", "extract_both", "format_table", "list_labelled", "together", "view_agreement",
 ]  # fmt: skip
 
 for _name in declared():  # imported to be registered

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,24 @@ from distill.results.manifest import fingerprint_files
 from distill.results.protocol import Protocol
 
 # A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
-# ``EVALUATORS``. ``run`` gives name -> percent; global random state stays as it was. It takes, by kind,
-# ``(train: Features, val: Features)`` or ``(images: Images)``.
+# ``EVALUATORS``. ``run`` gives name -> percent, or an ``Outcome``; global random state stays as it was. It
+# takes, by kind, ``(train: Features, val: Features)`` or ``(images: Images)``.
 Evaluator = Any
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an evaluator found, if it is more than its metrics.
+
+    Attributes:
+        metrics: name -> percent.
+        details: what a metric is made of, such as the accuracy of each class; JSON.
+        figures: name -> path of a picture that the evaluator wrote.
+    """
+
+    metrics: dict[str, float]
+    details: dict = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,9 +70,13 @@ class Result:
     """What one evaluator measured, with all that shaped it; ``seconds`` without the extraction."""
 
     protocol: Protocol
-    metrics: dict[str, float]
+    outcome: Outcome
     settings: dict
     seconds: float
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        return self.outcome.metrics
 
     @property
     def task(self) -> str:
@@ -68,6 +87,7 @@ class Result:
         return make_row(
             self.task, label, init, weights.arch, seed, self.metrics, weights.path, weights.sha256,
             self.settings, self.seconds, training_seed=weights.meta.get("seed"), **self.protocol.fields(),
+            details=self.outcome.details, figures=self.outcome.figures,
         )  # fmt: skip
 
 
@@ -129,14 +149,15 @@ def evaluate(
             if features is None:
                 features = extract_both(backbone, train, val, extraction, say, keep)
             start = time.perf_counter()
-            metrics, settings = evaluator.run(*features), shared | own | _used(train, val, features)
+            found, settings = evaluator.run(*features), shared | own | _used(train, val, features)
         else:
             start = time.perf_counter()
             folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, shared | own)}"
             images = Images(backbone, train, val, extraction, folder, say)
             with untouched_random_state():
-                metrics, settings = evaluator.run(images), shared | own
-        yield Result(protocol, metrics, settings, time.perf_counter() - start)
+                found, settings = evaluator.run(images), shared | own
+        outcome = found if isinstance(found, Outcome) else Outcome(found)
+        yield Result(protocol, outcome, settings, time.perf_counter() - start)
 
 
 def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, Features]) -> dict:

@@ -29,6 +29,8 @@ class Protocol:
         about: what it does, for a table.
         paper, tables: where it comes from, and which published tables hold its numbers.
         published: the name of its columns in ``published.json``, if that is not its own.
+        sets: the known data sets (``distill.data.sets``) on which the papers report it; none: any labelled
+            folder.
         default: its place among the protocols that run unasked, from 1 up; 0: it runs only when asked for.
 
     Raises:
@@ -44,6 +46,7 @@ class Protocol:
     paper: str = ""
     tables: str = ""
     published: str = ""
+    sets: tuple[str, ...] = ()
     default: int = 0
 
     def __post_init__(self):

@@ -32,6 +32,9 @@ def make_row(
     kind: str = "",
     headline: str = "",
     names: dict[str, str] | None = None,
+    data: str = "",
+    details: dict | None = None,
+    figures: dict[str, str] | None = None,
 ) -> dict:
     """One result.
 
@@ -50,8 +53,12 @@ def make_row(
         training_seed: of the run that made the weights, where it is known.
         title, kind, headline, names: the task's heading, kind (``features``, ``images``, ``transfer``) and
             first metric in reports, and metric -> name for readers: see ``distill.results.protocol``.
+        data: the known data set's name; "" for a folder of the user's own.
+        details: what a metric is made of, such as the accuracy of each class.
+        figures: name -> path of a picture that was written along with the result.
     """
     told = dict(training_seed=training_seed, title=title, kind=kind, headline=headline, names=names)
+    told |= dict(data=data, details=details, figures=figures)
     return {
         "schema": SCHEMA,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from distill.backbones import Backbone
+from distill.checkpoints import random_weights
 from distill.errors import UserError
 from distill.evaluation import (
     KNN,
     Extraction,
     Linear,
+    Outcome,
     Result,
     build,
     evaluate,
@@ -80,8 +82,8 @@ def test_corrupt_images_are_told(image_folder, backbone):
 
 def test_table_is_aligned():
     results = [
-        Result(knn.PROTOCOL, {"1nn": 9.04, "20nn": 100.0}, {}, 1.0),
-        Result(linear.PROTOCOL, {"top1": 50.0}, {}, 1.0),
+        Result(knn.PROTOCOL, Outcome({"1nn": 9.04, "20nn": 100.0}), {}, 1.0),
+        Result(linear.PROTOCOL, Outcome({"top1": 50.0}), {}, 1.0),
     ]
     assert format_table(results) == ["knn     1nn   9.0  20nn 100.0", "linear  top1  50.0"]
 
@@ -99,3 +101,21 @@ def test_settings_tell_the_normalisation(image_folder):
     grey = Backbone("test_resnet", mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     (result,) = evaluate(grey, folder, folder, [KNN()], SMALL)
     assert (result.settings["mean"], result.settings["std"]) == ([0.5] * 3, [0.25] * 3)
+
+
+def test_an_outcome_s_details_and_figures_stand_in_the_row(image_folder, backbone):
+    """An evaluator that has more to tell than percentages returns an Outcome."""
+
+    @dataclass(frozen=True)
+    class Told:
+        protocol = Protocol(name="told", title="Told", kind="features", metrics={"top1": "top-1"})
+
+        def run(self, train, val):
+            return Outcome({"top1": 50.0}, {"per_class": {"cat": 50.0}}, {"grid": "grid.png"})
+
+    folder = list_labelled(image_folder("train"))
+    (result,) = evaluate(backbone, folder, folder, [Told()], SMALL)
+    row = result.row("mine", "random", random_weights("test_resnet", 0), 0)
+    assert (row["metrics"], row["details"], row["figures"]) == (
+        {"top1": 50.0}, {"per_class": {"cat": 50.0}}, {"grid": "grid.png"},
+    )  # fmt: skip
