@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from distill.backbones import Backbone
 from distill.checkpoints import read_weights, save_student
+from distill.data.label_lists import given_list
 from distill.data.labelled import list_labelled
 from distill.data.unlabelled import UnlabelledImages, collate_views
 from distill.engine.config_root import config_root
@@ -26,12 +28,18 @@ class LabelledImages(UnlabelledImages):
     """The images of ``ROOT/<class>/**``, each seen through one augmentation, with its label.
 
     Arguments and items are those of ``UnlabelledImages``, and ``label``: the number of the class.
+
+    Args:
+        label_list: file that names the images to take: see ``distill.data.label_lists``. None: all of them.
     """
 
-    def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
+    def __init__(self, data_root: str, augmentation: dict, seed: int = 0, label_list: str | None = None):
         super().__init__(data_root, augmentation, seed)
         folder = list_labelled(data_root)
         self.paths, self.labels = list(folder.files), folder.labels
+        if label_list is not None:
+            rows = given_list(label_list, folder.files).rows
+            self.paths, self.labels = [self.paths[row] for row in rows], self.labels[rows]
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
         found = super().__getitem__(item)
@@ -82,7 +90,13 @@ class Classifier(Method):
 
 @dataclass(frozen=True)
 class Training:
-    """How a classifier is trained; ``augmentation``, ``optimizer`` and ``schedule`` are configs."""
+    """How a classifier is trained; ``augmentation``, ``optimizer`` and ``schedule`` are configs.
+
+    Attributes:
+        frozen: train the linear layer alone.
+        backbone_lr: learning rate of the network, if that is not the optimizer's, which is the layer's.
+        label_list: file that names the training images; None: all of them.
+    """
 
     frozen: bool
     augmentation: dict
@@ -91,6 +105,8 @@ class Training:
     batch_size: int
     schedule: tuple[dict, ...]
     seed: int
+    backbone_lr: float | None = None
+    label_list: Path | None = None
 
 
 def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.Sequential]:
@@ -115,7 +131,15 @@ def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.S
     )
     loader.collate_fn = dict(type="collate_labelled")
     loader.num_workers = images.extraction.workers
+    if training.label_list is not None:
+        loader.dataset.label_list = str(training.label_list)
     config.optim_wrapper = dict(type="OptimWrapper", optimizer=training.optimizer)
+    if training.backbone_lr is not None:
+        # the key is part of each of the network's parameters' names and of none of the layer's
+        times = training.backbone_lr / training.optimizer["lr"]
+        config.optim_wrapper.paramwise_cfg = dict(custom_keys={"student.": dict(lr_mult=times)})
+        images.say(f"learning rates: network {training.backbone_lr:g}, layer {training.optimizer['lr']:g}")
+    config.device = str(next(network.parameters()).device)
     config.train_cfg.max_epochs = training.epochs
     config.param_scheduler = list(training.schedule)
     last = pretrain(
