@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from distill.data.labelled import LabelledSet
 from distill.errors import UserError, unknown
 from distill.results.atomic import write_text
 
@@ -44,6 +45,11 @@ def percent_of(share: str) -> float:
     if not found or not 0 < float(found[1]) <= 100:
         raise UserError(f"labels {share!r}; valid: a share of them, such as '1%' or '10%'")
     return float(found[1])
+
+
+def names_of(images: LabelledSet) -> list[str]:
+    """What lists call the images of a set: their paths within its folder."""
+    return [images.name(row).removeprefix(f"{images.root}{os.sep}") for row in range(len(images))]
 
 
 def label_list(

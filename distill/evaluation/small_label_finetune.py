@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from distill.data.label_lists import LabelList, check_lists, label_list, percent_of
+from distill.data.label_lists import LabelList, check_lists, label_list, names_of, percent_of
 from distill.errors import UserError
 from distill.evaluation.images import Training, train_classifier, validation_logits
 from distill.evaluation.linear import topk_accuracy
@@ -94,11 +94,11 @@ class SmallLabelFinetune:
                     )
 
     def run(self, images: Images) -> Outcome:
-        metrics, lists = {}, {}
+        metrics, lists, names = {}, {}, names_of(images.train)
         wanted = [1, 5] if len(images.train.classes) > 5 else [1]
         for share in self.labels:
             chosen = label_list(
-                images.train.files, images.train.labels, share, self.lists.get(share), self.seed,
+                names, images.train.labels, share, self.lists.get(share), self.seed,
                 images.folder.parent / "label_lists",
             )  # fmt: skip
             images.say(f"{share} of the labels: {len(chosen.rows)} images, listed in {chosen.file}")
