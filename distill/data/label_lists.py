@@ -19,20 +19,20 @@ from distill.results.atomic import write_text
 
 @dataclass(frozen=True)
 class LabelList:
-    """The pictures of a list, by their numbers ``rows`` (n,) int64, ascending.
+    """The images of a list, by their numbers ``rows`` (n,) int64, ascending.
 
-    ``seed`` is None for a list that was given.
+    ``file`` is None for a list that nobody keeps, ``seed`` for one that was given.
     """
 
-    file: Path
+    file: Path | None
     sha256: str
     rows: np.ndarray
     seed: int | None = None
 
     def told(self) -> dict:
         """What a result row says of it."""
-        said = {"file": self.file.name, "sha256": self.sha256, "pictures": len(self.rows)}
-        return said if self.seed is None else said | {"seed": self.seed}
+        said = {"file": self.file and self.file.name, "sha256": self.sha256, "pictures": len(self.rows)}
+        return {key: value for key, value in (said | {"seed": self.seed}).items() if value is not None}
 
 
 def percent_of(share: str) -> float:
@@ -47,39 +47,34 @@ def percent_of(share: str) -> float:
     return float(found[1])
 
 
+def check_lists(lists: dict[str, str], shares: Sequence[str], protocol: str) -> None:
+    """Raises UserError unless each of a protocol's lists is for one of the shares that it takes."""
+    if not isinstance(lists, dict):
+        raise UserError(f"{protocol}.lists is {lists!r}; valid: a file for each share, {{'1%': 'FILE'}}")
+    for share in lists:
+        percent_of(share)
+        if share not in shares:
+            raise unknown(f"share of the labels in {protocol}.lists", share, shares)
+
+
+def label_list(
+    images: LabelledSet,
+    share: str,
+    lists: dict[str, str],
+    seed: int,
+    folder: str | os.PathLike | None,
+) -> LabelList:
+    """The list that is given for a share, else a seeded one: see ``given_list`` and ``seeded_list``."""
+    return given_list(lists[share], images) if share in lists else seeded_list(images, share, seed, folder)
+
+
 def names_of(images: LabelledSet) -> list[str]:
     """What lists call the images of a set: their paths within its folder."""
     return [images.name(row).removeprefix(f"{images.root}{os.sep}") for row in range(len(images))]
 
 
-def label_list(
-    names: Sequence[str],
-    labels: np.ndarray,
-    share: str,
-    given: str | os.PathLike | None,
-    seed: int,
-    folder: str | os.PathLike,
-) -> LabelList:
-    """The list ``given`` as a file, else a seeded one: see ``given_list`` and ``seeded_list``."""
-    if given is not None:
-        return given_list(given, names)
-    return seeded_list(names, labels, share, seed, folder)
-
-
-def check_lists(lists: dict[str, str], labels: Sequence[str], protocol: str) -> None:
-    """Raises UserError unless each of a protocol's lists is for one of the shares that it takes."""
-    if not isinstance(lists, dict):
-        raise UserError(f"{protocol}.lists is {lists!r}; valid: a file for each share, {{'1%': 'FILE'}}")
-    for share in lists:
-        if share not in labels:
-            raise unknown(f"share of the labels in {protocol}.lists", share, labels)
-
-
-def given_list(file: str | os.PathLike, names: Sequence[str]) -> LabelList:
+def given_list(file: str | os.PathLike, images: LabelledSet) -> LabelList:
     """A list from a file, a name a line: ``class/picture.jpg``, or ``picture.jpg`` as in SimCLR's lists.
-
-    Args:
-        names: of all pictures of the data set, relative to its folder.
 
     Raises:
         UserError: no such file, an empty one, or a line that names no picture, several, or one twice.
@@ -91,16 +86,16 @@ def given_list(file: str | os.PathLike, names: Sequence[str]) -> LabelList:
     lines = [line.strip() for line in content.decode(errors="replace").splitlines() if line.strip()]
     if not lines:
         raise UserError(f"{file}: names no picture")
-    numbers = {name: number for number, name in enumerate(names)}
+    names = names_of(images)
     bare = [os.path.basename(name) for name in names]
     often = Counter(bare)
-    numbers = {name: number for number, name in enumerate(bare) if often[name] == 1} | numbers
-    unknown = [line for line in lines if line not in numbers]
-    if unknown:
-        several = " (several pictures have that name: write class/picture)" if often[unknown[0]] else ""
+    numbers = {name: number for number, name in enumerate(bare) if often[name] == 1}
+    numbers |= {name: number for number, name in enumerate(names)}
+    if strange := [line for line in lines if line not in numbers]:
+        several = " (several pictures have that name: write class/picture)" if often[strange[0]] else ""
         raise UserError(
-            f"{file}: {len(unknown)} of its {len(lines)} lines name no picture of this data set, "
-            f"the first is {unknown[0]!r}{several}"
+            f"{file}: {len(strange)} of its {len(lines)} lines name no picture of this data set, "
+            f"the first is {strange[0]!r}{several}"
         )
     rows = np.unique([numbers[line] for line in lines])
     if len(rows) < len(lines):
@@ -108,24 +103,29 @@ def given_list(file: str | os.PathLike, names: Sequence[str]) -> LabelList:
     return LabelList(file, hashlib.sha256(content).hexdigest(), rows)
 
 
-def seeded_list(
-    names: Sequence[str], labels: np.ndarray, share: str, seed: int, folder: str | os.PathLike
-) -> LabelList:
-    """A list of a share of every class, kept as a file in ``folder`` and taken from there the next time.
+def seeded_list(images: LabelledSet, share: str, seed: int, folder: str | os.PathLike | None) -> LabelList:
+    """A list of a share of every class, kept in ``folder/label_lists`` and taken from there the next time.
 
     Lists of consecutive seeds are disjoint, as far as the classes have enough pictures: seeds 0 to 9 for
     10 %, 0 to 99 for 1 % (see ``stratified``).
 
+    Args:
+        folder: None to keep it nowhere.
+
     Raises:
         UserError: a bad share, or a file there that is not whole.
     """
-    data = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
-    file = Path(folder) / f"{share.replace('%', 'percent')}-seed{seed}-{data}.txt"
+    names, labels = names_of(images), images.labels
     rows = stratified(labels, percent_of(share), seed)
+    text = "".join(f"{names[row]}\n" for row in rows)
+    if folder is None:
+        return LabelList(None, hashlib.sha256(text.encode()).hexdigest(), rows, seed)
+    data = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
+    file = Path(folder) / "label_lists" / f"{share.replace('%', 'percent')}-seed{seed}-{data}.txt"
     if not file.exists():
-        write_text(file, "".join(f"{names[row]}\n" for row in rows))
-    found = given_list(file, names)
-    count = max(labels) + 1
+        write_text(file, text)
+    found = given_list(file, images)
+    count = len(images.classes)
     if np.any(np.bincount(labels[found.rows], minlength=count) != np.bincount(labels[rows], minlength=count)):
         raise UserError(f"{file}: is not {share} of every class; remove it, and it is written anew")
     return LabelList(file, found.sha256, found.rows, seed)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -27,13 +28,23 @@ class Features:
     """Features ``x`` (N, D) float32 on the CPU, labels ``y`` (N,) int64 that index ``classes``.
 
     Where an image has several labels, ``y`` is (N, C) int8: see ``LabelledSet``. ``unreadable`` names the
-    corrupt images, which are not among them.
+    corrupt images, which are not among them. ``images`` is what they are of, in the same order.
     """
 
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
+    images: LabelledSet | None = None
+
+    def of(self, numbers: np.ndarray) -> Features:
+        """Those of some of the images, given by their numbers in ``images``, without the unreadable ones."""
+        all_of_them = range(len(self.images))
+        if self.unreadable:
+            corrupt = set(self.unreadable)
+            all_of_them = [number for number in all_of_them if self.images.name(number) not in corrupt]
+        rows = torch.from_numpy(np.flatnonzero(np.isin(all_of_them, numbers)))
+        return Features(self.x[rows], self.y[rows], self.classes)
 
 
 @dataclass(frozen=True)
@@ -121,4 +132,4 @@ def extract(
     if unreadable:
         kept = torch.tensor([images.name(row) not in store.unreadable for row in range(len(images))])
         x, y = x[kept], y[kept]
-    return Features(x, y, images.classes, unreadable)
+    return Features(x, y, images.classes, unreadable, images)

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from distill.backbones import Backbone
 from distill.checkpoints import read_weights, save_student
 from distill.data import sets
-from distill.data.label_lists import given_list, names_of
+from distill.data.label_lists import given_list
 from distill.data.labelled import list_labelled
 from distill.data.unlabelled import AugmentedImages, collate_views
 from distill.engine.config_root import config_root
@@ -45,7 +45,7 @@ class LabelledImages(AugmentedImages):
     ):
         images = sets.load(known, data_root)[0] if known else list_labelled(data_root)
         if label_list is not None:
-            images = images.subset(given_list(label_list, names_of(images)).rows)
+            images = images.subset(given_list(label_list, images).rows)
         super().__init__(images, augmentation, seed)
 
     def __getitem__(self, item: tuple[int, int]) -> dict:

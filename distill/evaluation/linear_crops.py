@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from distill.errors import UserError
 from distill.evaluation.images import Training, train_classifier, validation_logits
-from distill.evaluation.linear import topk_accuracy
+from distill.evaluation.linear_layer import accuracies
 from distill.evaluation.run import Images
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
@@ -64,5 +64,4 @@ class LinearCrops:
             seed=self.seed,
         )
         logits, y = validation_logits(images, *train_classifier(images, training))
-        wanted = [1, 5] if len(images.train.classes) > 5 else [1]
-        return {f"top{k}": topk_accuracy(logits, y, k) for k in wanted}
+        return accuracies(logits, y)

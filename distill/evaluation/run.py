@@ -24,7 +24,8 @@ from distill.results.protocol import Protocol
 
 # A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
 # ``EVALUATORS``. ``run`` gives name -> percent, or an ``Outcome``; global random state stays as it was. It
-# takes, by kind, ``(train: Features, val: Features)`` or ``(images: Images)``.
+# takes, by kind, ``(train: Features, val: Features)`` or ``(images: Images)``. One on features that says
+# ``keeps_files = True`` is given besides, as ``folder``, the work dir, or None where there is none.
 Evaluator = Any
 
 
@@ -123,7 +124,7 @@ def evaluate(
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
-        work_dir: folder for the runs of protocols that train on images.
+        work_dir: folder for the runs of protocols that train on images, and for lists of labels.
         keep: folder for the features: see ``extract_both``.
 
     Raises:
@@ -148,7 +149,8 @@ def evaluate(
             if features is None:
                 features = extract_both(backbone, train, val, extraction, say, keep)
             start = time.perf_counter()
-            found, settings = evaluator.run(*features), shared | own | _used(train, val, features)
+            place = {"folder": work_dir} if getattr(evaluator, "keeps_files", False) else {}
+            found, settings = evaluator.run(*features, **place), shared | own | _used(train, val, features)
         else:
             start = time.perf_counter()
             folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, shared | own)}"

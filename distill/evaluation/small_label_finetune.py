@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from distill.data.label_lists import LabelList, check_lists, label_list, names_of, percent_of
+from distill.data.label_lists import LabelList, check_lists, label_list, percent_of
 from distill.errors import UserError
 from distill.evaluation.images import Training, train_classifier, validation_logits
-from distill.evaluation.linear import topk_accuracy
+from distill.evaluation.linear_layer import accuracies
 from distill.evaluation.run import Images, Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
@@ -94,20 +94,16 @@ class SmallLabelFinetune:
                     )
 
     def run(self, images: Images) -> Outcome:
-        metrics, lists, names = {}, {}, names_of(images.train)
-        wanted = [1, 5] if len(images.train.classes) > 5 else [1]
+        metrics, lists = {}, {}
         for share in self.labels:
-            chosen = label_list(
-                names, images.train.labels, share, self.lists.get(share), self.seed,
-                images.folder.parent / "label_lists",
-            )  # fmt: skip
+            chosen = label_list(images.train, share, self.lists, self.seed, images.folder.parent)
             images.say(f"{share} of the labels: {len(chosen.rows)} images, listed in {chosen.file}")
             # what a list holds shapes the run as well, and is no part of the folder's name so far
-            folder = images.folder / f"{share.replace('%', 'percent')}-{chosen.sha256[:10]}"
-            part = replace(images, folder=folder)
+            name = f"{share.replace('%', 'percent')}-{chosen.sha256[:10]}"
+            part = replace(images, folder=images.folder / name)
             trained = train_classifier(part, self._training(images, share, chosen))
-            logits, y = validation_logits(part, *trained)
-            metrics |= {f"top{k}_{share}": topk_accuracy(logits, y, k) for k in wanted}
+            found = accuracies(*validation_logits(part, *trained))
+            metrics |= {f"{name}_{share}": value for name, value in found.items()}
             lists[share] = chosen.told()
         return Outcome(metrics, details={"lists": lists})
 
