@@ -38,13 +38,15 @@ class Descent:
         return MultiStepLR(optimizer, [steps * epoch for epoch in self.milestones], self.gamma)
 
 
-def fit(x: Tensor, y: Tensor, classes: int, descent: Descent) -> nn.Linear:
+def fit(x: Tensor, y: Tensor, classes: int, descent: Descent, rows: Tensor | None = None) -> nn.Linear:
     """The trained layer, on the device of ``y``.
 
     Args:
         x: features (N, D), on any device; may be memory-mapped: a batch at a time is read and moved.
         y: labels (N,).
+        rows: which to train on, numbers (n,); None: all.
     """
+    rows = torch.arange(len(x)) if rows is None else rows
     generator = torch.Generator().manual_seed(descent.seed)
     with torch.random.fork_rng():
         torch.manual_seed(descent.seed)
@@ -52,11 +54,11 @@ def fit(x: Tensor, y: Tensor, classes: int, descent: Descent) -> nn.Linear:
     optimizer = torch.optim.SGD(
         layer.parameters(), lr=descent.lr, momentum=descent.momentum, weight_decay=descent.weight_decay
     )
-    schedule = descent.schedule(optimizer, steps=-(-len(x) // descent.batch_size))
+    schedule = descent.schedule(optimizer, steps=-(-len(rows) // descent.batch_size))
     for _ in range(descent.epochs):
-        for rows in torch.randperm(len(x), generator=generator).split(descent.batch_size):
-            batch = x[rows.to(x.device)].to(y.device, torch.float32)
-            loss = F.cross_entropy(layer(batch), y[rows.to(y.device)])
+        for batch in rows[torch.randperm(len(rows), generator=generator)].split(descent.batch_size):
+            features = x[batch.to(x.device)].to(y.device, torch.float32)
+            loss = F.cross_entropy(layer(features), y[batch.to(y.device)])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

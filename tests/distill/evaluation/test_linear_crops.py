@@ -170,6 +170,21 @@ def test_several_processes_are_refused_before_any_work(data, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} <= {"meet"}
 
 
+def test_of_several_learning_rates_the_best_is_reported_and_all_are_told(backbone, data, tmp_path):
+    """Each is the run that it would be alone; 1e-9 learns nothing, and what is known of it is chance."""
+    several = LinearCrops(epochs=1, batch_size=4, lr=(1e-9, 0.3))
+    found, lines = run(backbone, data, tmp_path / "both", several)
+    alone = [
+        run(backbone, data, tmp_path / "alone", LinearCrops(epochs=1, batch_size=4, lr=lr))[0].metrics["top1"]
+        for lr in several.lr
+    ]
+    assert found.outcome.details == {"lr": 0.3, "sweep": {"1e-09": alone[0], "0.3": alone[1]}}
+    assert found.metrics == {"top1": alone[1]} and alone[1] > alone[0]
+    assert "learning rate 0.3" in lines and found.settings["linear_crops"]["lr"] == (1e-9, 0.3)
+    with pytest.raises(UserError, match="lr above 0"):
+        LinearCrops(lr=(0.3, 0.0))
+
+
 def test_defaults_are_the_papers():
     found = LinearCrops()
     assert (found.epochs, found.lr, found.batch_size, found.weight_decay) == (100, 0.3, 256, 1e-6)
