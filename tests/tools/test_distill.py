@@ -293,7 +293,7 @@ def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("batch 22 = 2 x 11") == 1, "the first process alone speaks"
-    assert "2 of the epoch's first come again" in done.stdout, "a last batch of 2 x 1 became one of 2 x 2"
+    assert "2 of the epoch's first images come again" in done.stdout, "a last batch of 2 x 1 became 2 x 2"
     assert read_weights(tmp_path / "last.pth").arch == "mobilenetv3_small_050"
 
 
