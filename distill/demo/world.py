@@ -1,4 +1,4 @@
-"""The demo world: one small labelled world in every layout the product reads.
+"""The demo world: one small labelled world in every layout that this project reads.
 
 ``write_demo(root)`` or ``python -m distill.demo OUT`` writes, in seconds and without a download:
 
@@ -31,7 +31,7 @@ from distill.demo.scenes import DIGITS, SPLITS, Strokes, draw_scene, draw_sheet,
 from distill.errors import UserError
 from distill.results.atomic import write_json
 
-VERSION = 2  # of the pictures; old copies with another version are written again
+VERSION = 2  # of the pictures; a copy of another version is written again
 LAYOUTS = ("imagefolder", *SCENE_LAYOUTS)
 MARK = "demo.json"
 STAGING = ".demo-partial"
@@ -124,7 +124,7 @@ def _write_imagefolder(spec: DemoSpec, strokes: dict[str, Strokes], root: Path) 
 
 
 def _stream(spec: DemoSpec, kind: int, split: str, i: int) -> np.random.Generator:
-    """Random numbers of one picture: more pictures leave the earlier ones as they were."""
+    """The random numbers of one picture, so that more pictures leave the earlier ones unchanged."""
     return np.random.default_rng([spec.seed, kind, SPLITS.index(split), i])
 
 
@@ -169,7 +169,7 @@ def _refuse_foreign_folders(root: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder against another writer, without leaving a file behind."""
+    """Keeps other writers out of the folder, without leaving a file behind."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
