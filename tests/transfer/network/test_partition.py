@@ -149,11 +149,11 @@ def test_alexnet_has_stages_but_its_maps_lose_a_border():
     [
         ("vit_tiny_patch16_224", "no map for res2"),
         ("levit_128s", "no map for res2"),
-        ("hrnet_w18_small", "not what a module gives"),
+        ("hrnet_w18_small", "not the output of a module"),
         ("selecsls42b", "from inside 'features', a SequentialList"),
         ("xception41", "from inside 'blocks.0', a XceptionModule"),
         ("swin_tiny_patch4_window7_224", "do not run in a row"),
-        ("botnet26t_256", "it takes 256x256 images alone"),
+        ("botnet26t_256", "it takes only 256x256 images"),
         ("halonet26t", "it needs `_assert.H % self.block_size == 0"),
         ("mambaout_femto", r"not \(B, C, H, W\)"),
     ],
