@@ -33,6 +33,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
+    """What was found about one part; ``mend`` is empty if it works."""
+
     name: str
     version: str
     required: bool

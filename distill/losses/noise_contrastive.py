@@ -61,6 +61,7 @@ class Normaliser(nn.Module):
 
     @torch.no_grad()
     def forward(self, logits: Tensor) -> Tensor:
+        """``log_mean``, which the first call takes from its ``logits`` (B, 1 + K)."""
         if self.log_mean.isinf():
             here = logits.flatten().logsumexp(0) - math.log(logits.numel())
             self.log_mean.copy_(gather(here[None]).logsumexp(0) - math.log(world_size()))

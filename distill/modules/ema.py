@@ -31,4 +31,5 @@ class MovingAverage(nn.Module):
 
     @torch.no_grad()
     def forward(self, *inputs):
+        """The copy's output, without gradient."""
         return self.network(*inputs)

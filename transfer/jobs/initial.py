@@ -30,10 +30,12 @@ class Initial:
 
     @property
     def mean_255(self) -> list[float]:
+        """RGB mean for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.mean]
 
     @property
     def std_255(self) -> list[float]:
+        """RGB standard deviation for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.std]
 
 

@@ -59,6 +59,7 @@ class Job:
 
     @property
     def devices(self) -> int:
+        """Number of training processes: one for each GPU, or one on the CPU."""
         return max(self.gpus, 1)
 
 

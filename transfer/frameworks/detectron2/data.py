@@ -91,6 +91,7 @@ class VocEvaluator(DatasetEvaluator):
             self.predictions[record["image_id"]] = list(rows)
 
     def evaluate(self) -> dict | None:
+        """Metrics as of ``voc_ap.evaluate`` in the main process, None in the others."""
         parts = comm.gather(self.predictions, dst=0)
         if not comm.is_main_process():
             return None
