@@ -40,7 +40,7 @@ class AlexNet(nn.Module):
         ]
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The map behind the last pooling, as in timm's networks: (B, 256, 6, 6) at 224 px."""
+        """The map after the last pooling, as in timm's networks: (B, 256, 6, 6) at 224 px."""
         return self.features(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -72,8 +72,9 @@ def write_demo(
     with other parameters, or one that lost files, is replaced; so is what an interrupted call left.
     Two processes may call it at once: the second waits and finds the first one's work.
 
-    Raises UserError for parameters out of range, and where ``root`` is a file or already holds a folder
-    of one of the layouts' names that this function did not write.
+    Raises:
+        UserError: parameters out of range, or ``root`` is a file or holds a folder that has a layout's name
+            and was not written by this function.
     """
     spec = DemoSpec(seed, tuple(n_classification), tuple(n_scenes), image_size, scene_size)
     root = Path(root)

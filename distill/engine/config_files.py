@@ -33,7 +33,7 @@ class PlainYamlHandler(YamlHandler):
 
 
 def read_config(path: str | os.PathLike) -> Config:
-    """Reads a config file (Python, YAML or JSON) and what it builds on.
+    """Reads a config file (Python, YAML or JSON) and the files it builds on.
 
     Raises:
         UserError: no such file, or any mistake in it.

@@ -153,7 +153,7 @@ def _for_runner(config: Config, state: Path | None) -> Config:
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)
-    # mmengine finds its log and curves by this name: runs that one process begins in one second need two
+    # mmengine finds its log and curves by this name, which runs begun in one second must not share
     config.experiment_name = f"{Path(config.work_dir).name}-{time.time_ns()}"
     config.resume, config.load_from = state is not None, str(state) if state else None
     return config

@@ -33,7 +33,7 @@ def recipe(
     unless ``lr`` is given; settings that the method ties to the size of the data set follow it.
 
     Raises:
-        UserError: unknown method, a missing or needless teacher, no images.
+        UserError: unknown method, a teacher that is missing or not wanted, or no images.
     """
     if method not in method_names():
         raise unknown("method", method, method_names())

@@ -45,7 +45,7 @@ def validate(config: Config) -> None:
 
 
 def _settings(model: dict, key: str) -> dict:
-    """What ``model.<key>`` holds; nothing, if it is not there."""
+    """The settings in ``model.<key>``; an empty dict if there are none."""
     found = model.get(key) or {}
     if not isinstance(found, dict):
         raise UserError(f"config key model.{key} is {found!r}; it must hold settings: model.{key}.NAME=...")

@@ -136,7 +136,7 @@ class Method(BaseModel):
 
     @classmethod
     def fit_to_data(cls, settings: dict, images: int) -> tuple[dict, list[str]]:
-        """Settings that change for a data set of ``images`` images, and a line for each published one."""
+        """Settings that change for ``images`` images, and a line for each that has a published value."""
         changed, notes = {}, []
         for key, rule in cls.fitted.items():
             if key not in settings:

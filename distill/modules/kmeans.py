@@ -178,7 +178,7 @@ def assign(x: Tensor, centroids: Tensor) -> Tensor:
 
 
 def squared_distance(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """For each row of ``x`` (N, D) the nearest centroid's (k, D) distance and number: (N,) each."""
+    """Squared distance of each row of ``x`` (N, D) to the nearest centroid (k, D), and which: (N,) each."""
     half = centroids.square().sum(1) / 2  # |x - c|^2 = |x|^2 + 2 (|c|^2 / 2 - xc)
     parts = x.split(max(1, DISTANCES_AT_ONCE // len(centroids)))
     found = [torch.addmm(half, part, centroids.T, alpha=-1).min(1) for part in parts]

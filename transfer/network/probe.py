@@ -93,7 +93,7 @@ def cannot(arch: str, reason: str, kind: type[UserError] = UserError) -> UserErr
 
 
 def sides(size: Iterable[int]) -> str:
-    """Side lengths in words, such as ``96x160``."""
+    """Side lengths as text, such as ``96x160``."""
     return "x".join(map(str, size))
 
 

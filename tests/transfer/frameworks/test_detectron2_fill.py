@@ -54,7 +54,7 @@ def loaded(job: Job):
 
 
 def test_the_file_holds_what_runs(job):
-    """A file that says 800 while pictures of 480 to 800 are trained on would mislead."""
+    """The picture sizes in the file are those that are trained on."""
     run = make_run(job("voc07_det"), fill)
     path = run.save().with_name(FILE)
     said = yaml.unsafe_load(path.read_text())["dataloader"]["train"]["mapper"]["augmentations"][0]
