@@ -37,7 +37,7 @@ class UnlabelledImages(Dataset):
     Items:
         ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``paths``; ``unreadable``: paths
         that were skipped on the way (the next readable image stands in, so that batches stay whole);
-        ``row``: its array in ``rows``, if there are any. 50 unreadable files in a row raise UserError.
+        ``row``: of ``rows``, where there are any.
     """
 
     rows: Sequence[np.ndarray] | None = None
@@ -52,7 +52,7 @@ class UnlabelledImages(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a file is added, removed or renamed, or its size in bytes changes."""
+        """Changes when a file is added, removed, renamed or resized."""
         return fingerprint_files(self.root, self.paths)
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
