@@ -46,7 +46,10 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--train", metavar="DIR", help="labelled training images (default: ROOT/train)")
     data.add_argument("--val", metavar="DIR", help="labelled validation images (default: ROOT/val)")
     data.add_argument("--image-size", type=int, help="side of the crop (default: the checkpoint's, or 224)")
-    data.add_argument("--resize", type=int, help="shorter side before (default: image size * 256 / 224)")
+    data.add_argument(
+        "--resize", metavar="PX", type=lambda side: int(side) if side.isdigit() else side,
+        help="shorter side before (default: image size * 256 / 224), or squash: the whole picture, no crop",
+    )  # fmt: skip
     data.add_argument("--interpolation", default="bilinear", help="bilinear (default) or bicubic")
     for name in ("mean", "std"):
         data.add_argument(

@@ -139,7 +139,7 @@ def evaluate(
         if world_size() > 1:
             raise UserError(f"{training[0]} trains in one process: run it without torchrun")
     mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
-    shared = asdict(extraction) | {"resize": extraction.shorter_side, "mean": mean, "std": std}
+    shared = asdict(extraction) | {"resize": extraction.resized_to, "mean": mean, "std": std}
     for part, folder in (("train", train), ("val", val)):
         shared[part] = {"folder": str(folder.root), "images": len(folder)}
     features = None
