@@ -1,4 +1,4 @@
-"""From a backbone and two image folders to the numbers of every evaluator."""
+"""From a backbone and labelled images to the numbers of every evaluator."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from typing import Any
 
 from distill.backbones import Backbone
 from distill.backbones.weights import Weights, state_sha256
-from distill.data.labelled import LabelledFolder, check_same_classes
+from distill.data.labelled import LabelledSet, check_same_classes
 from distill.distributed import world_size
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction, Features, extract
 from distill.evaluation.random_state import untouched_random_state
 from distill.registry import EVALUATORS
 from distill.results import make_row
-from distill.results.manifest import fingerprint_files
 from distill.results.protocol import Protocol
 
 # A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
@@ -58,8 +57,8 @@ class Images:
     """
 
     backbone: Backbone
-    train: LabelledFolder
-    val: LabelledFolder
+    train: LabelledSet
+    val: LabelledSet
     extraction: Extraction
     folder: Path
     say: Callable[[str], None]
@@ -112,8 +111,8 @@ def build(name: str, seed: int, **settings) -> Evaluator:
 
 def evaluate(
     backbone: Backbone,
-    train: LabelledFolder,
-    val: LabelledFolder,
+    train: LabelledSet,
+    val: LabelledSet,
     evaluators: Iterable[Evaluator],
     extraction: Extraction,
     say: Callable[[str], None] = print,
@@ -160,7 +159,7 @@ def evaluate(
         yield Result(protocol, outcome, settings, time.perf_counter() - start)
 
 
-def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, Features]) -> dict:
+def _used(train: LabelledSet, val: LabelledSet, features: tuple[Features, Features]) -> dict:
     """How many images of each folder the features are of."""
     return {
         part: {"folder": str(folder.root), "images": len(found.x), "unreadable": len(found.unreadable)}
@@ -168,18 +167,18 @@ def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, 
     }
 
 
-def _digest(backbone: Backbone, train: LabelledFolder, val: LabelledFolder, settings: dict) -> str:
+def _digest(backbone: Backbone, train: LabelledSet, val: LabelledSet, settings: dict) -> str:
     """Ten characters that change with the weights, the images and the settings, but for the machine's."""
     kept = {key: value for key, value in settings.items() if key not in ("workers", "batch_size")}
-    files = [fingerprint_files(folder.root, folder.files) for folder in (train, val)]
-    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *files, kept]
+    images = [part.fingerprint for part in (train, val)]
+    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *images, kept]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def extract_both(
     backbone: Backbone,
-    train: LabelledFolder,
-    val: LabelledFolder,
+    train: LabelledSet,
+    val: LabelledSet,
     extraction: Extraction,
     say: Callable[[str], None] = lambda line: None,
     keep: str | os.PathLike | None = None,
