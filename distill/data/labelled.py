@@ -121,3 +121,12 @@ def check_same_classes(train: LabelledSet, val: LabelledSet) -> None:
     ]
     if differences:
         raise UserError(f"train and val have different classes: {'; '.join(differences)}")
+
+
+def halves_of_classes(images: LabelledFolder) -> tuple[LabelledFolder, LabelledFolder]:
+    """The images of the first and of the second half of the classes, as metric learning splits a set."""
+    half = len(images.classes) // 2
+    in_first = images.labels < half
+    first, second = (images.subset(np.flatnonzero(rows)) for rows in (in_first, ~in_first))
+    second = replace(second, labels=second.labels - half, classes=images.classes[half:])
+    return replace(first, classes=images.classes[:half]), second

@@ -11,6 +11,7 @@ import ast
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from distill.errors import UserError, unknown
@@ -96,10 +97,35 @@ def load(name: str, root: str | Path, download: bool = False) -> tuple[LabelledS
     data_set, root = known[name], Path(root)
     module = import_module(f"{__name__}.{data_set.module}")
     try:
-        if download and hasattr(module, "download"):
-            module.download(root)
-        train, val = module.load(root, data_set)
+        train, val = _listed(module, root, data_set)
     except FileNotFoundError as error:
-        raise data_set.missing(root, f"there is no {error.filename}") from error
-    config = {"data_root": str(root), "known": name}
-    return replace(train, config=config), replace(val, config={})
+        if not download:
+            raise data_set.missing(root, f"there is no {error.filename}") from error
+        _download(module, root, data_set)
+        return load(name, root)
+    except UserError:
+        raise
+    except (LookupError, ValueError, SyntaxError) as error:
+        raise data_set.missing(root, f"its lists are not as published ({error})") from error
+    return replace(train, config={"data_root": str(root), "known": name}), val
+
+
+def _listed(module: ModuleType, root: Path, data_set: DataSet) -> tuple[LabelledSet, LabelledSet]:
+    """The two parts; every image has a label, and a file, for a fingerprint looks at all of them."""
+    parts = module.load(root, data_set)
+    for images in parts:
+        labels, classes = images.labels, len(images.classes)
+        lowest, highest = (-1, 1) if labels.ndim == 2 else (0, classes - 1)
+        if not 0 < len(images) == len(labels) or labels.min() < lowest or labels.max() > highest:
+            raise ValueError(f"{len(images)} images, {len(labels)} labels, {classes} classes")
+        images.fingerprint  # noqa: B018
+    return parts
+
+
+def _download(module: ModuleType, root: Path, data_set: DataSet) -> None:
+    if not hasattr(module, "download"):
+        raise data_set.missing(root, "torchvision cannot download it")
+    try:
+        module.download(root)
+    except (OSError, RuntimeError) as error:
+        raise data_set.missing(root, f"the download failed ({error})") from error
