@@ -35,6 +35,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--arch", help="network, where a file does not tell")
     parser.add_argument("--random", metavar="ARCH", help="random weights of that network, to compare with")
     parser.add_argument("--data", metavar="ROOT", help="folder with train and val, a folder a class in each")
+    parser.add_argument("--data-root", metavar="DIR", help="or the folder with known data sets,")
+    parser.add_argument("--set", metavar="NAME", help="... of which this one (those that evaluate.py lists)")
     parser.add_argument(
         "--results", nargs="+", metavar="FILE",
         help="in place of networks: draw per_category from rows of cluster_alignment",
@@ -73,8 +75,10 @@ def check(args: argparse.Namespace) -> None:
             raise unknown("figure", name, known)
     if bool(networks) == bool(args.results):
         raise UserError("name checkpoints (or --random ARCH), or else --results FILE")
-    if networks and args.data is None:
-        raise UserError("no images given: use --data ROOT")
+    if networks and bool(args.data) == bool(args.data_root):
+        raise UserError("name the images: --data ROOT, or --data-root DIR --set NAME")
+    if bool(args.data_root) != bool(args.set):
+        raise UserError("--data-root and --set belong together")
     if len(args.features) not in (0, len(networks)):
         raise UserError(f"--features: {len(args.features)} folders for {len(networks)} networks")
     if min(args.clusters, args.pictures) < 1:
@@ -90,11 +94,17 @@ def all_weights(args: argparse.Namespace) -> "list[Weights]":
 
 def material(args: argparse.Namespace, image_size: int) -> "Material":
     """The images."""
+    from distill.data import sets
     from distill.evaluation import Extraction, check_same_classes, list_labelled
     from distill.figures.material import Material
 
-    train, val = (list_labelled(Path(args.data) / part) for part in ("train", "val"))
+    if args.set:
+        train, val = sets.load(args.set, args.data_root)
+    else:
+        train, val = (list_labelled(Path(args.data) / part) for part in ("train", "val"))
     check_same_classes(train, val)
+    if val.labels.ndim > 1 and args.figures != "feature_maps":
+        raise UserError(f"{val.root}: images of several classes each; valid: --figures feature_maps")
     extraction = Extraction(image_size, args.resize, batch_size=args.batch_size, workers=args.workers)
     return Material(train, val, extraction, args.seed, args.clusters, args.pictures, print)
 

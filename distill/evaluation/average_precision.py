@@ -63,14 +63,10 @@ def check_labels(protocol: str, train: Features, val: Features, at_least: int = 
     """Refuses labels that the protocol cannot be trained on or measured with.
 
     Raises:
-        UserError: images of one class each, or a class that fewer than ``at_least`` images show, or show not.
+        UserError: a class that fewer than ``at_least`` images show, or show not.
     """
     for part, features in (("training", train), ("validation", val)):
-        if features.y.ndim != 2:
-            raise UserError(
-                f"{protocol} is for images that show several classes each; the {part} images have one class "
-                "each; valid: --data of Pascal VOC 2007, or other protocols"
-            )
+        assert features.y.ndim == 2, "the protocols of VOC 2007 are for images that show several classes"
         for name, label in zip(features.classes, features.y.T, strict=True):
             shown, not_shown = ((label == value).sum().item() for value in (1, 0))
             if min(shown, not_shown) < at_least:

@@ -27,6 +27,7 @@ PROTOCOL = Protocol(
     "by the Hungarian algorithm, accuracy on val",
     paper="CompRess 4.1",
     tables="Tables 1 and 2",
+    sets=("imagenet",),
     default=3,
 )
 

@@ -25,6 +25,7 @@ PROTOCOL = Protocol(
     "wd 1e-4, batch 256, 40 epochs, x0.1 after 15 and 30",
     paper="CompRess 4.1",
     tables="Tables 1, 2 and 5",
+    sets=("imagenet",),
     default=2,
 )
 

@@ -28,6 +28,7 @@ PROTOCOL = Protocol(
     "0.9, wd 1e-6, batch 16, 80,000 iterations, x0.5 every 5,000",
     paper="CompRess 4.4",
     tables="Table 7",
+    sets=("voc07",),
 )
 
 

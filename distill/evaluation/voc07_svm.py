@@ -25,6 +25,7 @@ PROTOCOL = Protocol(
     about="a linear SVM a class on L2-normalised features: squared hinge loss, images that show the class "
     "weigh double, C of 11 values from 0.01 to 1000 by 3-fold cross-validation; `--resize squash`",
     paper="Goyal et al. 2019, VISSL",
+    sets=("voc07",),
 )
 
 

@@ -42,7 +42,9 @@ def test_figures_of_a_checkpoint_beside_a_random_network(data, tmp_path, run_her
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--random", "test_resnet"], "no images given: use --data ROOT"),
+        (["--random", "test_resnet"], "name the images: --data ROOT, or --data-root DIR --set NAME"),
+        (["--random", "test_resnet", "--data-root", "."], "--data-root and --set belong together"),
+        (["--random", "test_resnet", "--data-root", ".", "--set", "voc"], "unknown data set 'voc'"),
         (["--data", "."], "name checkpoints (or --random ARCH), or else --results FILE"),
         (["--results", "a.jsonl", "--random", "test_resnet"], "or else --results FILE"),
         (["--figures", "cam"], "unknown figure 'cam'"),

@@ -31,9 +31,6 @@ class DataSet:
         published_at: which archives hold them, and where.
         train, val, classes: the published numbers of images and classes.
         several: an image may have several labels.
-        split: of the sets ``NAME_split0`` and on, which part of ``splits`` disjoint ones; their training
-            images are ``train``.
-        splits: how many such sets this declaration stands for; 0: it is one set.
         module: the file's name, which has ``load(root, data_set) -> (train, val)`` and, if torchvision can
             download it, ``download(root)``.
     """
@@ -46,8 +43,6 @@ class DataSet:
     val: int
     classes: int
     several: bool = False
-    split: int = 0
-    splits: int = 0
     module: str = ""
 
     def missing(self, root: Path, what: object) -> UserError:
@@ -72,12 +67,18 @@ def _declared_in(path: Path) -> list[DataSet]:
         call = getattr(node, "value", None)
         if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "DataSet":
             said = {part.arg: ast.literal_eval(part.value) for part in call.keywords}
-            each = DataSet(**said, module=path.stem)
-            numbered = [
-                replace(each, name=f"{each.name}_split{place}", split=place) for place in range(each.splits)
-            ]
-            found += numbered or [each]
+            found.append(DataSet(**said, module=path.stem))
     return found
+
+
+def table() -> list[str]:
+    """The lines of a Markdown table of all sets, as it stands in ``docs/evaluation.md``."""
+    lines = ["| `--sets` | what | train + val, classes | below DIR | published |", "|---|---|---|---|---|"]
+    for each in declared().values():
+        tree = ", ".join(f"`{line}`" for line in each.tree)
+        images = f"{each.train:,} + {each.val:,}, {each.classes}"
+        lines.append(f"| `{each.name}` | {each.title} | {images} | {tree} | {each.published_at} |")
+    return lines
 
 
 def load(name: str, root: str | Path, download: bool = False) -> tuple[LabelledSet, LabelledSet]:

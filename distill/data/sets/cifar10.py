@@ -9,7 +9,7 @@ from distill.data.sets._cifar import read_batch, read_batches
 SET = DataSet(
     name="cifar10",
     title="CIFAR-10",
-    tree=("cifar-10-batches-py/{data_batch_1 to data_batch_5,test_batch,batches.meta}",),
+    tree=("cifar-10-batches-py/data_batch_{1,2,3,4,5}", "cifar-10-batches-py/{test_batch,batches.meta}"),
     published_at="cifar-10-python.tar.gz at www.cs.toronto.edu/~kriz/cifar.html",
     train=50000,
     val=10000,

@@ -14,7 +14,7 @@ from distill.data.sets import DataSet
 TRAIN_AND_VAL = DataSet(
     name="dtd",
     title="DTD, partition 1, trained on train and val",
-    tree=("dtd/images/<class>/<image>", "dtd/labels/{train1,val1,test1}.txt (or both in dtd/dtd)"),
+    tree=("dtd/images/<class>/<image>", "dtd/labels/{train1,val1,test1}.txt"),
     published_at="dtd-r1.0.1.tar.gz at www.robots.ox.ac.uk/~vgg/data/dtd",
     train=3760,
     val=1880,
@@ -23,7 +23,7 @@ TRAIN_AND_VAL = DataSet(
 TRAIN = DataSet(
     name="dtd_train",
     title="DTD, partition 1, trained on train alone",
-    tree=("dtd/images/<class>/<image>", "dtd/labels/{train1,test1}.txt (or both in dtd/dtd)"),
+    tree=("dtd/images/<class>/<image>", "dtd/labels/{train1,test1}.txt"),
     published_at="dtd-r1.0.1.tar.gz at www.robots.ox.ac.uk/~vgg/data/dtd",
     train=1880,
     val=1880,

@@ -13,7 +13,6 @@ SET = DataSet(
     tree=(
         "places205/data/vision/torralba/deeplearning/images256/<letter>/<class>/<image>",
         "places205/trainvalsplit_places205/{train,val}_places205.csv",
-        "or places205/{train,val}/<class>/<image>",
     ),
     published_at="imagesPlaces205_resize.tar.gz, trainvalsplit_places205.tar.gz at places.csail.mit.edu",
     train=2448873,

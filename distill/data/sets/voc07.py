@@ -14,7 +14,7 @@ from distill.data.sets import DataSet
 SET = DataSet(
     name="voc07",
     title="VOC 2007 classification",
-    tree=("VOC2007/{JPEGImages,Annotations}", "VOC2007/ImageSets/Main/{trainval,test}.txt (or in VOCdevkit)"),
+    tree=("VOC2007/{JPEGImages,Annotations}", "VOC2007/ImageSets/Main/{trainval,test}.txt"),
     published_at="VOCtrainval_06-Nov-2007.tar, VOCtest_06-Nov-2007.tar at "
     "host.robots.ox.ac.uk/pascal/VOC/voc2007",
     train=5011,
@@ -25,7 +25,7 @@ SET = DataSet(
 
 
 def load(root: Path, data_set: DataSet) -> tuple[LabelledFolder, LabelledFolder]:
-    places = [root / "VOC2007", root / "VOCdevkit" / "VOC2007"]
+    places = [root / "VOC2007", root / "VOCdevkit" / "VOC2007"]  # the second is where the archives unpack
     folder = next((place for place in places if place.is_dir()), places[0])
     parts = [(folder / "ImageSets/Main" / f"{part}.txt").read_text().split() for part in ("trainval", "test")]
     objects = [[_objects(folder / "Annotations" / f"{name}.xml") for name in names] for names in parts]

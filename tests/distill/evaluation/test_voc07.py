@@ -107,12 +107,6 @@ def cross_validated(x, present, cost):
     return cross_val_score(svm, x, present, cv=3, scoring="average_precision").mean()
 
 
-def test_images_of_one_class_each_are_refused(separable):
-    for evaluator in BOTH:
-        with pytest.raises(UserError, match=f"{evaluator.protocol.name} is for images that show several"):
-            evaluator.run(*separable)
-
-
 def test_defaults_are_the_papers():
     sgd, svm = VOC07Classification(), VOC07SVM()
     assert (sgd.lr, sgd.momentum, sgd.weight_decay, sgd.batch_size) == (0.01, 0.9, 1e-6, 16)

@@ -56,6 +56,16 @@ def cifar10(root: Path) -> Labels:
     return ["dog", "dog", "cat", "dog", "dog", "dog", "cat", "dog", "dog", "dog"], ["dog", "cat", "dog"]
 
 
+def cifar10_of(root: Path, pixels: np.ndarray, labels: np.ndarray, count: int) -> None:
+    """Given images (N, 3072) of four classes: the first ``count`` are training images, in five batches."""
+    folder = root / "cifar-10-batches-py"
+    for number, rows in enumerate(np.array_split(np.arange(count), 5), start=1):
+        write_batch(folder / f"data_batch_{number}", 0, "labels", labels[rows].tolist(), pixels[rows])
+    write_batch(folder / "test_batch", 0, "labels", labels[count:].tolist(), pixels[count:])
+    meta = {"label_names": ["red", "green", "blue", "white"]}
+    (folder / "batches.meta").write_bytes(pickle.dumps(meta, protocol=2))
+
+
 def cifar100(root: Path) -> Labels:
     folder = root / "cifar-100-python"
     write_batch(folder / "train", 0, "fine_labels", [0, 1, 1, 0])
@@ -101,13 +111,13 @@ def sun397(root: Path) -> Labels:
     return classes * 2, classes * 2
 
 
-def places365(root: Path, images: int = 2) -> Labels:
+def places365(root: Path) -> Labels:
     classes, folder = ["/a/airfield", "/b/bar"], root / "places365"
     write_lines(
         folder / "categories_places365.txt", [f"{name} {label}" for label, name in enumerate(classes)]
     )
     train = [
-        (f"{name}/{number:08d}.jpg", label) for label, name in enumerate(classes) for number in range(images)
+        (f"{name}/{number:08d}.jpg", label) for label, name in enumerate(classes) for number in range(2)
     ]
     val = [("Places365_val_00000001.jpg", 1), ("Places365_val_00000002.jpg", 0)]
     for name, images_in, lines in (

@@ -2,14 +2,17 @@
 
 import os
 import pickle
-import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from distill.data import sets
 from distill.errors import UserError
-from tests.distill.data.sets.archives import WRITERS, cifar10, dtd, places365, save, voc07
+from distill.results.protocol import declared
+from tests.distill.data.sets.archives import WRITERS, cifar10, dtd, save, voc07
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 def names(images) -> list[str]:
@@ -30,7 +33,17 @@ def test_every_image_has_its_label(tmp_path, name):
 
 def test_every_declared_set_is_tested_here():
     tested = {*WRITERS, "dtd_train", "voc07"}
-    assert {re.sub(r"_\d+pct_split\d", "", name) for name in sets.declared()} == tested
+    assert set(sets.declared()) == tested
+
+
+def test_the_documentation_shows_all_sets():
+    """Paste what ``python -m distill.data.sets`` prints."""
+    assert "\n".join(sets.table()) in (ROOT / "docs/evaluation.md").read_text()
+
+
+def test_protocols_name_known_sets():
+    for protocol in declared().values():
+        assert set(protocol.sets) <= set(sets.declared())
 
 
 def test_published_numbers_add_up():
@@ -39,7 +52,6 @@ def test_published_numbers_add_up():
     for one, other in (("cub200_by_class", "cub200_by_image"), ("cars196_by_class", "cars196_by_image")):
         assert known[one].train + known[one].val == known[other].train + known[other].val
         assert 2 * known[one].classes == known[other].classes
-    assert known["places365_1pct_split0"].train == round(0.01 * known["places365"].train)
 
 
 TORCHVISION = {
@@ -77,9 +89,8 @@ def test_sun397_has_the_labels_of_torchvision(tmp_path):
 
     WRITERS["sun397"](tmp_path)
     theirs = SUN397(tmp_path)
-    labels = {
-        os.path.relpath(file, tmp_path): label for file, label in zip(theirs._image_files, theirs._labels, strict=True)
-    }
+    files = [os.path.relpath(file, tmp_path) for file in theirs._image_files]
+    labels = dict(zip(files, theirs._labels, strict=True))
     for images in sets.load("sun397", tmp_path):
         found = {
             os.path.relpath(images.name(row), tmp_path): images.labels[row] for row in range(len(images))
@@ -112,16 +123,14 @@ def test_classes_of_metric_learning_are_others_in_val(tmp_path):
         assert set(train.labels) == set(val.labels) == {0, 1}
 
 
-def test_parts_of_places365_are_disjoint_and_the_same_each_time(tmp_path):
-    places365(tmp_path, images=100)
-    parts = [sets.load(f"places365_10pct_split{split}", tmp_path)[0] for split in range(5)]
-    again = sets.load("places365_10pct_split3", tmp_path)[0]
-    files = [file for part in parts for file in part.files]
-    assert [len(part) for part in parts] == [20] * 5 and len(set(files)) == 100
-    assert again.files == parts[3].files and again.files == tuple(sorted(again.files))
-    assert len(sets.load("places365_1pct_split4", tmp_path)[0]) == 2
-    # the numbers that NumPy promises to keep
-    assert [int(file[-6:-4]) for file in parts[0].files[:5]] == [5, 7, 12, 18, 33]
+def test_places365_as_the_archive_unpacks(tmp_path):
+    """torchvision renames the folder of the training images."""
+    WRITERS["places365"](tmp_path)
+    images = sets.load("places365", tmp_path)[0]
+    (tmp_path / "places365/data_256_standard").rename(tmp_path / "places365/data_256")
+    same = sets.load("places365", tmp_path)[0]
+    assert images.files[0] == "data_256_standard/a/airfield/00000000.jpg"
+    assert same.files[0] == "data_256/a/airfield/00000000.jpg"
 
 
 def test_places205_in_plain_folders(tmp_path):
@@ -132,7 +141,7 @@ def test_places205_in_plain_folders(tmp_path):
     assert names(train) == names(val) == ["abbey", "alley"]
 
 
-@pytest.mark.parametrize("name", [*WRITERS, "voc07", "dtd_train", "places365_1pct_split0"])
+@pytest.mark.parametrize("name", [*WRITERS, "voc07", "dtd_train"])
 def test_a_missing_set_says_what_is_expected_and_where_it_is_published(tmp_path, name):
     with pytest.raises(UserError) as caught:
         sets.load(name, tmp_path)
