@@ -50,7 +50,7 @@ def overview(blocks: list[Block]) -> str:
                 low, high = x(cell.mean - cell.std), x(cell.mean + cell.std)
                 parts.append(svg.across(f"error {kind(model)}", low, high, y))
             tip = f"{svg.clip(model.label, 80)} ({model.init}, {model.backbone}): {cell}, {seeds[model]}"
-            parts.append(f"<g><title>{escape(tip)}</title>{_mark(model, x(cell.mean), y)}</g>")
+            parts.append(f"<g><title>{escape(svg.clip(tip, 300))}</title>{_mark(model, x(cell.mean), y)}</g>")
     return svg.picture(WIDTH, height, "Each task's first metric in percent, for every model", parts)
 
 

@@ -1,7 +1,7 @@
 """What stands behind a block's metrics: repeated measurements, each class, settings tried, pictures."""
 
+import os
 from base64 import b64encode
-from html import escape
 from pathlib import Path
 from statistics import mean
 
@@ -87,11 +87,8 @@ def _figures(block: Block) -> str:
 
 def _picture(path: Path, caption: str) -> str:
     """The PNG as part of the page; a line in its place where it cannot be read."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        content = b""
+    content = path.read_bytes() if os.path.isfile(path) else b""
     if not content.startswith(PNG):
-        return f'<p class="soft">Not there, or not a PNG: {escape(svg.clip(path, 300))}</p>'
+        return f'<p class="soft">Not there, or not a PNG: {markup.cut(path, 300)}</p>'
     source = f"data:image/png;base64,{b64encode(content).decode()}"
-    return f'<img alt="{escape(caption, quote=True)}" src="{source}">'
+    return f'<img alt="{markup.cut(caption, 300)}" src="{source}">'

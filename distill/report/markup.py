@@ -7,15 +7,19 @@ from distill.report import svg
 HEADING = 120  # letters of a label in a heading or a summary; the whole of it stands in the row itself
 
 
+def cut(text: object, letters: int = HEADING) -> str:
+    """Text as HTML, on one line and cut to that many letters."""
+    return escape(svg.clip(text, letters), quote=True)
+
+
 def wide(content: str, label: str) -> str:
     """Something that may be wider than the window: it scrolls by itself, by keyboard as well."""
-    named = escape(svg.clip(label, HEADING), quote=True)
-    return f'<div class="wide" role="region" tabindex="0" aria-label="{named}">{content}</div>'
+    return f'<div class="wide" role="region" tabindex="0" aria-label="{cut(label)}">{content}</div>'
 
 
 def fold(summary: str, content: str) -> str:
     """Something to unfold; ``summary`` is text, ``content`` HTML."""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+    return f"<details><summary>{cut(summary, 4 * HEADING)}</summary>{content}</details>"
 
 
 def figure(picture: str, caption: str, data: str, rows: list[dict]) -> str:
@@ -23,7 +27,7 @@ def figure(picture: str, caption: str, data: str, rows: list[dict]) -> str:
     commands = list(dict.fromkeys(str(row["command"]) for row in rows if row.get("command")))
     more = f" and {len(commands) - 1} more of its kind" if len(commands) > 1 else ""
     made = fold(f"Command{more}", code(commands[0])) if commands else ""
-    text = f"{escape(caption)} Data: {escape(data or 'unknown')}."
+    text = f"{cut(caption, 4 * HEADING)} Data: {cut(data or 'unknown', 2 * HEADING)}."
     return f"<figure>{picture}<figcaption>{text}{made}</figcaption></figure>"
 
 
@@ -34,14 +38,14 @@ def code(text: object) -> str:
 
 def table(head: list[str], lines: list[list[str]], caption: str) -> str:
     """A small table of texts: the first cell of a line is its name, the others numbers."""
-    top = "".join(f'<th scope="col">{escape(svg.clip(cell, HEADING))}</th>' for cell in head)
+    top = "".join(f'<th scope="col">{cut(cell)}</th>' for cell in head)
     body = "".join(
-        f'<tr><th scope="row">{escape(svg.clip(name, HEADING))}</th>'
-        + "".join(f'<td class="number">{escape(cell)}</td>' for cell in cells) + "</tr>"
+        f'<tr><th scope="row">{cut(name)}</th>'
+        + "".join(f'<td class="number">{cut(cell)}</td>' for cell in cells) + "</tr>"
         for name, *cells in lines
     )  # fmt: skip
     grid = f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody>"
-    return wide(f"<table><caption>{escape(svg.clip(caption, HEADING))}</caption>{grid}</table>", caption)
+    return wide(f"<table><caption>{cut(caption)}</caption>{grid}</table>", caption)
 
 
 def count(number: int, thing: str) -> str:

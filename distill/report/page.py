@@ -1,13 +1,12 @@
 """The HTML page: one file, no scripts, nothing fetched."""
 
-from html import escape
 from pathlib import Path
 
-from distill.report import charts, records, svg, sweeps
+from distill.report import charts, records, sweeps
 from distill.report.blocks import Block, Model
 from distill.report.content import Content
 from distill.report.details import details
-from distill.report.markup import HEADING, count, figure, wide
+from distill.report.markup import count, cut, figure, wide
 from distill.report.published_section import published_section
 from distill.results.protocol import KINDS
 
@@ -48,8 +47,8 @@ def page(content: Content) -> str:
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections)
     body = "".join(_section(*section) for section in sections)
     span = " to ".join(dict.fromkeys(str(row["time"])[:10] for row in (rows[0], rows[-1])))
-    summary = f"{count(len(rows), 'result')}, {svg.clip(span, 60)}"
-    return DOCUMENT.format(style=CSS.read_text(), summary=escape(summary), links=links, body=body)
+    summary = cut(f"{count(len(rows), 'result')}, {span}")
+    return DOCUMENT.format(style=CSS.read_text(), summary=summary, links=links, body=body)
 
 
 def _section(name: str, title: str, content: str) -> str:
@@ -97,27 +96,27 @@ def _table(block: Block) -> str:
     seeds = block.seeds
     columns = "".join(f'<col class="{charts.kind(model)}">' for model in block.models)
     groups = "".join(
-        f'<th scope="colgroup" colspan="{len(own)}">{escape(svg.clip(kind.capitalize(), HEADING))}</th>'
+        f'<th scope="colgroup" colspan="{len(own)}">{cut(kind.capitalize())}</th>'
         for kind, own in of_kind.items()
     )
     names = "".join(
-        f'<th class="number" scope="col">{escape(svg.clip(model.label, HEADING))}'
-        f"<small>{escape(svg.clip(model.backbone, HEADING))}, {escape(seeds[model])}</small></th>"
+        f'<th class="number" scope="col">{cut(model.label)}'
+        f"<small>{cut(model.backbone)}, {cut(seeds[model])}</small></th>"
         for model in block.models
     )
     body = "".join(
-        f'<tr><th scope="row">{escape(svg.clip(block.task.read_as(metric), HEADING))}</th>'
+        f'<tr><th scope="row">{cut(block.task.read_as(metric))}</th>'
         + "".join(_cell(block, metric, model) for model in block.models) + "</tr>"
         for metric in block.metrics
     )  # fmt: skip
-    title = svg.clip(block.task.title, HEADING)
+    title = block.task.title
     grid = (
-        f'<table><caption class="hidden">{escape(title)}</caption><colgroup><col>{columns}</colgroup>'
+        f'<table><caption class="hidden">{cut(title)}</caption><colgroup><col>{columns}</colgroup>'
         f'<thead><tr><td></td>{groups}</tr><tr><th scope="col">Metric</th>{names}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
-    under = svg.clip(f"Data: {block.data or 'unknown'}. {block.notes}", 600)
-    return f'<h3>{escape(title)}</h3><p class="soft">{escape(under)}</p>{wide(grid, title)}{details(block)}'
+    under = cut(f"Data: {block.data or 'unknown'}. {block.notes}", 600)
+    return f'<h3>{cut(title)}</h3><p class="soft">{under}</p>{wide(grid, title)}{details(block)}'
 
 
 def _cell(block: Block, metric: str, model: Model) -> str:

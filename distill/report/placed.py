@@ -6,6 +6,7 @@ from dataclasses import replace
 from distill.report.blocks import Block, Model
 from distill.report.origins import Origin
 from distill.report.published import Column, Group, Line, Table, facts
+from distill.report.svg import clip
 
 COSTS = ("params", "gmacs")  # known of any network: alone they put no model into a table of results
 
@@ -93,7 +94,7 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
         given = table.columns[number].given | group.given
         words.append(block.seeds[model])
         if not block.known:
-            words.append(f"data: {block.data or 'unknown'}")
+            words.append(f"data: {clip(block.data, 80) or 'unknown'}")
         size = given.get("image_size")
         if size and block.image_size and block.image_size != size:
             words.append(f"{block.image_size} px, not {size}")

@@ -1,12 +1,11 @@
 """HTML of what stands behind the numbers: each row's command and settings, each run's curve and manifest."""
 
 import json
-from html import escape
 from pathlib import Path
 
 from distill.report import curves, svg
 from distill.report.content import Content
-from distill.report.markup import HEADING, code, figure, fold, table
+from distill.report.markup import HEADING, code, cut, figure, fold, table
 from distill.report.runs import Run, run_folder
 from distill.report.tasks import Tasks
 from distill.results.protocol import Protocol
@@ -55,7 +54,7 @@ def _run(run: Run) -> str:
     facts = {key: value for key, value in manifest.items() if key not in ("config", "command")}
     parts = (manifest.get("command", ""), json.dumps(facts, indent=2), manifest.get("config", ""))
     details = fold("Command, manifest, config", "".join(map(code, parts))) if manifest else ""
-    return f'<div id="{_anchor(run.folder)}"><h3>{escape(name)}</h3>{picture}{details}</div>'
+    return f'<div id="{_anchor(run.folder)}"><h3>{cut(name)}</h3>{picture}{details}</div>'
 
 
 def every_row(rows: list[dict], superseded: int) -> str:
@@ -74,7 +73,7 @@ def _row(row: dict, task: Protocol) -> str:
     if "training_seed" in row:
         seeds = f"training seed {row['training_seed']}, {seeds}"
     about = f"{svg.clip(row['label'], HEADING)} ({row['init']}, {row['backbone']}), {seeds}"
-    title = svg.clip(f"{svg.clip(task.title, HEADING)}: {about}", 4 * HEADING)
+    title = f"{svg.clip(task.title, HEADING)}: {about}"
     folder = run_folder(row)
     origin = (
         f'<p><a href="#{_anchor(folder)}">The run behind this checkpoint and its manifest</a></p>'
@@ -84,7 +83,7 @@ def _row(row: dict, task: Protocol) -> str:
     facts = {key: value for key, value in row.items() if key not in ("command", "metrics")}
     if len(json.dumps(row.get("details", {}))) > LONG:
         facts["details"] = f"too long for this place: {', '.join(row['details'])}"
-    summary = f'{escape(title)}<small class="soft"> {escape(svg.clip(values, 2 * HEADING))}</small>'
+    summary = f'{cut(title, 4 * HEADING)}<small class="soft"> {cut(values, 2 * HEADING)}</small>'
     content = f"{code(row.get('command', ''))}{origin}{code(json.dumps(facts, indent=2))}"
     return f"<details><summary>{summary}</summary>{content}</details>"
 

@@ -53,9 +53,9 @@ def _checked(path: Path) -> list[dict]:
 
 def _with_figures(row: dict, folder: Path) -> dict:
     """Pictures that do not lie where the row says may lie beside its file: the folder was moved."""
-    figures = {name: Path(str(at)) for name, at in row.get("figures", {}).items()}
-    moved = {name: at if at.is_file() else folder / at for name, at in figures.items()}
-    return row | {"figures": {name: str(at) for name, at in moved.items()}} if moved else row
+    figures = {name: str(at) for name, at in row.get("figures", {}).items()}
+    moved = {name: at if os.path.isfile(at) else os.path.join(folder, at) for name, at in figures.items()}
+    return row | {"figures": moved} if moved else row
 
 
 def comparable(row: dict) -> dict:

@@ -47,9 +47,10 @@ def find_runs(rows: list[dict], folders: Iterable[str | os.PathLike] = ()) -> li
 
 def run_folder(row: dict) -> Path | None:
     """The folder of the run that made the row's checkpoint, if it is still there."""
-    checkpoint = Path(row.get("checkpoint") or "")
-    made_here = checkpoint.is_file() and (checkpoint.parent / "manifest.json").is_file()
-    return checkpoint.parent if made_here else None
+    checkpoint = Path(str(row.get("checkpoint") or ""))
+    manifest = checkpoint.parent / "manifest.json"
+    # not Path.is_file, which raises for a name that no file can have
+    return checkpoint.parent if os.path.isfile(checkpoint) and os.path.isfile(manifest) else None
 
 
 def read_run(folder: Path) -> Run:

@@ -2,9 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from html import escape
 
-from distill.report import curves, markup, svg
+from distill.report import curves, markup
 from distill.report.blocks import Cell, cell_of, count_seeds, data_name
 from distill.report.rows import comparable
 from distill.report.tasks import Tasks
@@ -98,7 +97,7 @@ def as_html(sweep: Sweep) -> str:
     ]
     head = [", ".join(sweep.keys), *map(sweep.task.read_as, sweep.metrics)]
     title = f"{sweep.name}: {sweep.task.title}"
-    heading = f"<h3>{escape(svg.clip(title, markup.HEADING))}</h3>"
+    heading = f"<h3>{markup.cut(title)}</h3>"
     table = markup.table(head, lines, f"{title}, percent")
     return heading + markup.figure(chart, caption, sweep.data, sweep.rows) + table
 

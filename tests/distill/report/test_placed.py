@@ -129,7 +129,7 @@ def test_a_written_config_is_read_without_running_it():
 
 def test_epochs_teacher_and_minutes_come_from_the_runs_of_a_model(tmp_path):
     rows = []
-    for seed, minutes in enumerate((1.0, 3.0)):
+    for seed in range(2):
         folder = tmp_path / str(seed)
         folder.mkdir()
         (folder / "last.pth").touch()
