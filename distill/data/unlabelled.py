@@ -23,9 +23,8 @@ RETRIES = 50
 class UnlabelledImages(Dataset):
     """All images below a folder; each item is one image's views.
 
-    An item is asked for by ``(epoch, index)`` and its random views are a function of ``(seed, epoch,
-    index)`` alone: the number of workers, a resume in mid-epoch and the number of processes change
-    nothing.
+    The key of an item is ``(epoch, index)``, and its random views depend on ``(seed, epoch, index)`` alone:
+    the number of workers or processes and a resume in mid-epoch change nothing.
 
     Args:
         data_root: any folder of images, however nested.
@@ -33,12 +32,12 @@ class UnlabelledImages(Dataset):
         seed: of the views.
 
     Attributes:
-        rows: something else to read for each image, arrays by its number: a teacher cache; None for nothing.
+        rows: arrays to read along with the images, by their numbers, as a teacher cache's; None: nothing.
 
     Items:
         ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``paths``; ``unreadable``: paths
         that were skipped on the way (the next readable image stands in, so that batches stay whole);
-        ``row``: of ``rows``, where there are any.
+        ``row``: its array in ``rows``, if there are any. 50 unreadable files in a row raise UserError.
     """
 
     rows: Sequence[np.ndarray] | None = None
@@ -53,7 +52,7 @@ class UnlabelledImages(Dataset):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a file is added, removed, renamed or resized."""
+        """Changes when a file is added, removed or renamed, or its size in bytes changes."""
         return fingerprint_files(self.root, self.paths)
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
@@ -76,9 +75,9 @@ class UnlabelledImages(Dataset):
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """The CPU's generator starts from ``seed`` inside, and is afterwards as it was.
+    """Inside, torch's generator on the CPU starts from ``seed``; afterwards it is as it was before.
 
-    ``torch.manual_seed`` seeds every kind of device, which takes longer than a crop of the image.
+    ``torch.manual_seed`` would seed every kind of device, which takes longer than a crop of the image.
     """
     generator = torch.default_generator
     before = generator.get_state()

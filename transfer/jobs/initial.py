@@ -12,7 +12,7 @@ class Initial:
     """Where a backbone starts from.
 
     Attributes:
-        init: a word for it in result rows: ``distill.checkpoints.init_of``'s.
+        init: the word for it in result rows, that of ``distill.checkpoints.init_of``.
         label: name of the rows.
         weights: checkpoint file; "" for random weights. ``sha256`` is that file's.
         mean, std: RGB, for images in [0, 1].
@@ -30,10 +30,12 @@ class Initial:
 
     @property
     def mean_255(self) -> list[float]:
+        """RGB mean for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.mean]
 
     @property
     def std_255(self) -> list[float]:
+        """RGB standard deviation for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.std]
 
 
@@ -44,6 +46,9 @@ def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str
         checkpoint: file, or with ``random`` also the name of an architecture.
         init: ``distilled``, ``random`` or a checkpoint file.
         label: name of the rows; by default the checkpoint's.
+
+    Raises:
+        UserError: no such file or architecture, or a file that ``distill.checkpoints.read_weights`` refuses.
     """
     from distill.backbones import create_backbone, default_mean_std
     from distill.checkpoints import init_of, read_weights

@@ -17,8 +17,8 @@ RESULT = "result.json"
 def launch(run: Run) -> dict:
     """Trains and tests; returns the content of ``result.json``. A run that has one is not repeated.
 
-    Each job has its own process, so that seeds do not share random state or leaked memory, and a
-    framework's crash is one seed's. All output goes to ``train.log``; progress lines are shown too.
+    Each job has its own process, so that seeds do not share random state or leaked memory, and a crash of
+    the framework ends one seed only. All output goes to ``train.log``; progress lines are shown too.
 
     Raises:
         UserError: when the process fails, with its own last error line and the log file's name.
@@ -49,7 +49,7 @@ def _environment(job: Job) -> dict[str, str]:
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
     if job.gpus == 0:
-        environment["CUDA_VISIBLE_DEVICES"] = ""  # the frameworks would take a GPU that is there
+        environment["CUDA_VISIBLE_DEVICES"] = ""  # else the frameworks would use a GPU that exists
     return environment
 
 

@@ -1,0 +1,6 @@
+"""Does it work here?"""
+
+
+def works() -> str:
+    """What was tried."""
+    return "a toy was built"
