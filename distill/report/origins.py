@@ -1,9 +1,10 @@
 """What the run behind a model tells: its epochs, its teacher, the minutes an epoch took."""
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from distill.errors import UserError
 from distill.report.blocks import Cell, Model, cell_of, model_of
 from distill.report.runs import Run, run_folder
 
@@ -34,14 +35,31 @@ class Origin:
 
 
 def origins(rows: list[dict], runs: list[Run]) -> dict[Model, Origin]:
-    """Model -> what its runs tell, for the models whose runs lie where their rows say."""
+    """Every model -> what its backbone costs, and what its runs tell if they lie where its rows say."""
     by_folder = {run.folder.resolve(): run for run in runs}
     found: dict[Model, dict[Path, Run]] = {}
     for row in rows:
         folder = run_folder(row)
         if folder and (run := by_folder.get(folder.resolve())):
             found.setdefault(model_of(row), {})[folder] = run
-    return {model: _origin(list(own.values())) for model, own in found.items()}
+    models = dict.fromkeys(map(model_of, rows))
+    of_backbone = {backbone: backbone_costs(backbone) for backbone in {model.backbone for model in models}}
+    known = {model: _origin(list(own.values())) for model, own in found.items()}
+    return {model: replace(known.get(model, Origin()), **of_backbone[model.backbone]) for model in models}
+
+
+def backbone_costs(name: str) -> dict[str, float]:
+    """Parameters and multiply-adds as papers count them: at 224 px, with a classifier for 1000 classes.
+
+    {} for a network that is not known here or does not take images of that size.
+    """
+    from distill.backbones.costs import costs  # torch: seconds
+
+    try:
+        found = costs(name, 224, classes=1000)
+    except UserError:
+        return {}
+    return {"params": found.params / 1e6, "gmacs": found.gmacs}
 
 
 def _origin(runs: list[Run]) -> Origin:

@@ -1,5 +1,6 @@
 """Our results in the papers' tables: where protocol, data and student are the same kind."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -28,9 +29,13 @@ def _ours(table: Table, group: Group, blocks: list[Block], origins: dict[Model, 
         origin = origins.get(model, Origin())
         variants: dict[tuple, dict[int, Block]] = {}
         for number, column in enumerate(table.columns):
-            for nth, block in enumerate(_matching(table, column, group, blocks, model, origin)):
+            seen = Counter()
+            for block in _matching(table, column, group, blocks, model, origin):
                 folder = "" if block.known else block.data
-                variants.setdefault((folder, block.image_size, nth), {})[number] = block
+                reading = "" if block.task.name == _protocol(column, group) else block.task.name
+                kind = (folder, block.image_size, reading)
+                variants.setdefault((*kind, seen[kind]), {})[number] = block
+                seen[kind] += 1
         if not variants and _only_costs(table):
             variants = {(): {}}
         for measured in variants.values():
@@ -53,13 +58,23 @@ def _matching(
         return
     if "epochs" in column.given and _tells_epochs(table) and column.given["epochs"] != origin.epochs:
         return
-    sets = {other.given.get("data") for other in table.columns if other.task == column.task}
+    sets = {str(other.given["data"]) for other in table.columns if other.task == column.task}
     for block in blocks:
-        same_task = column.task in (block.task.name, block.task.published)
+        names = (block.task.name,) if "protocol" in given else (block.task.name, block.task.published)
+        same_task = _protocol(column, group) in names
         # a folder of the user's own may stand for a table's only set: its line says so
-        same_data = block.known == given.get("data") or (not block.known and len(sets) == 1)
+        same_data = block.known in _several(given["data"]) or (not block.known and len(sets) == 1)
         if same_task and same_data and (column.metric, model) in block.cells:
             yield block
+
+
+def _protocol(column: Column, group: Group) -> str:
+    """The name of the protocol whose values stand in a column of a group."""
+    return (column.given | group.given).get("protocol", column.task)
+
+
+def _several(data: str | list[str]) -> list[str]:
+    return [data] if isinstance(data, str) else data
 
 
 def _tells_epochs(table: Table) -> bool:
@@ -93,12 +108,12 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
     for number, block in measured.items():
         given = table.columns[number].given | group.given
         words.append(block.seeds[model])
-        if not block.known:
+        if not block.known or len(_several(given["data"])) > 1:
             words.append(f"data: {clip(block.data, 80) or 'unknown'}")
         size = given.get("image_size")
         if size and block.image_size and block.image_size != size:
             words.append(f"{block.image_size} px, not {size}")
-        if block.task.name != table.columns[number].task:
+        if block.task.name != _protocol(table.columns[number], group):
             words.append(f"protocol: {block.task.title}")
         if schedule := block.settings.get("schedule"):
             words.append(f"{schedule.get('steps')} steps of batch {schedule.get('batch')}")

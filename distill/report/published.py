@@ -14,8 +14,9 @@ class Column:
         group: the heading above it and its neighbours, or "".
         task, metric: what of a result row stands in it. ``task`` is "" for a property of the network or of
             its training, which ``metric`` then names (``params``, ``gmacs``, ``minutes``; "": none of ours).
-        given: what holds for its numbers: ``data`` (a known set's name), ``student``, ``teacher``,
-            ``epochs``, ``image_size``.
+        given: what holds for its numbers: ``data`` (a known set's name, or several: the paper does not say
+            which split), ``student``, ``teacher``, ``epochs``, ``image_size``; ``protocol`` where ``task``
+            stands for several.
     """
 
     group: str
@@ -67,8 +68,9 @@ def facts() -> dict:
     """The file's content.
 
     ``tables``: the papers' tables. ``benchmarks``: title and headline of those whose rows do not tell.
-    ``metrics``: name in rows -> name for readers. ``students``: timm's name -> the papers' name.
-    ``sets``: known data set -> the papers' name.
+    ``readings``: a benchmark in another reading -> that of the papers' words, whose columns it may stand in.
+    ``metrics``: name in rows -> name for readers. ``students``: timm's name -> the papers' name. ``sets``:
+    known data set -> the papers' name.
     """
     return json.loads(Path(__file__).with_name("published.json").read_text())
 

@@ -148,7 +148,7 @@ def hostile(request, tmp_path, monkeypatch) -> tuple[str, Path]:
     text, file = request.param, tmp_path / "hostile.jsonl"
     append(file, of_text(text))
     append(file, of_text(text, grid={text: text, "b": 1}, grid_of=text))
-    content = facts() | {"students": {text: text}, "sets": {text: text}}
+    content = facts() | {"students": {text: text}, "sets": {text: text}, "readings": {text: text}}
     part = {"title": text, "given": {"data": text, "student": text, "teacher": text}}
     table = {
         "paper": text,

@@ -113,6 +113,26 @@ def test_a_table_that_the_paper_gives_as_a_figure_takes_ours():
     assert line.cells == ("20.0", "18.0", "", "")
 
 
+def test_another_reading_of_a_benchmark_has_its_own_line_and_says_so():
+    rows = [row(f"coco_lowshot_1k{reading}", {"bbox_AP50": 20.0}, "coco") for reading in ("", "_syncbn")]
+    lines = [line for _, line in ours(OSS + "14", *rows)]
+    assert [line.cells[0] for line in lines] == ["20.0", "20.0"]
+    assert ["protocol: " in line.note for line in lines] == [False, True]
+
+
+@pytest.mark.parametrize("split", ["cub200_by_class", "cub200_by_image"])
+def test_a_split_that_the_paper_does_not_name_is_named(split):
+    found = row("retrieval", {"recall@1": 20.0}, split, backbone="alexnet_compress")
+    ((_, line),) = ours(COMPRESS + "4", found)
+    assert line.cells[0] == "20.0" and "data: CUB200, split by" in line.note
+
+
+def test_few_labels_stand_below_what_was_trained_with_them():
+    found = row("small_label_finetune", {"top1_1%": 40.0}, backbone="resnet50")
+    ((group, line),) = ours(COMPRESS + "6", found)
+    assert (group, line.cells) == ("The whole network is trained", ("40.0", "", "", ""))
+
+
 CONFIG = """
 model = dict(teacher=dict(weights='/a/b/teacher.pth', output='head'), type='CompRess')
 train_cfg = dict(max_epochs=12)
@@ -137,6 +157,7 @@ def test_epochs_teacher_and_minutes_come_from_the_runs_of_a_model(tmp_path):
         rows.append(row() | {"checkpoint": str(folder / "last.pth"), "training_seed": seed})
     runs = [Run(tmp_path / str(seed), {"config": CONFIG}, [], float(2 * seed + 1)) for seed in range(2)]
     (origin,) = origins(rows, runs).values()
+    assert (origin.told("params"), origin.told("gmacs")) == ("11.69", "1.81")  # the paper counts 1.82
     assert (origin.epochs, origin.teacher, origin.told("minutes")) == ("12", "b/teacher.pth", "2.00 ± 1.41")
 
 
