@@ -112,12 +112,26 @@ def list_labelled(root: str | os.PathLike) -> LabelledFolder:
     return LabelledFolder(root, files, classes, labels, {"data_root": str(root)})
 
 
-def check_same_classes(train: LabelledSet, val: LabelledSet) -> None:
-    """Raises UserError unless both have the same classes, and so the same label numbers."""
+def different_classes(train: LabelledSet, val: LabelledSet) -> str:
+    """How the classes of two sets differ; "" if they are the same, and so their numbers."""
     differences = [
         f"{len(names)} only in {images.root} ({', '.join(names[:3])}{', ...' if len(names) > 3 else ''})"
         for images, other in ((train, val), (val, train))
         if (names := sorted(set(images.classes) - set(other.classes)))
     ]
-    if differences:
-        raise UserError(f"train and val have different classes: {'; '.join(differences)}")
+    return f"train and val have different classes: {'; '.join(differences)}" if differences else ""
+
+
+def check_same_classes(train: LabelledSet, val: LabelledSet) -> None:
+    """Raises UserError unless both have the same classes."""
+    if differences := different_classes(train, val):
+        raise UserError(differences)
+
+
+def halves_of_classes(images: LabelledFolder) -> tuple[LabelledFolder, LabelledFolder]:
+    """The images of the first and of the second half of the classes, as metric learning splits a set."""
+    half = len(images.classes) // 2
+    in_first = images.labels < half
+    first, second = (images.subset(np.flatnonzero(rows)) for rows in (in_first, ~in_first))
+    second = replace(second, labels=second.labels - half, classes=images.classes[half:])
+    return replace(first, classes=images.classes[:half]), second

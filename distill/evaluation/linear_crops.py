@@ -21,8 +21,9 @@ PROTOCOL = Protocol(
     about="one linear layer on the features of random resized crops and their mirror images, network frozen "
     "in eval mode: SGD lr 0.3, momentum 0.9, wd 1e-6, batch 256, 100 epochs, cosine",
     paper="OSS A.3",
-    tables="Tables 9, 10, 15 and 16",
+    tables="Tables 9 to 11, 15 and 16",
     published="linear",
+    sets=("imagenet", "cifar10", "cifar100", "sun397", "dtd", "places365", "stl10"),
 )
 
 
@@ -53,21 +54,28 @@ class LinearCrops:
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
+    @property
+    def rates(self) -> tuple[float, ...]:
+        return tuple(self.lr) if isinstance(self.lr, list | tuple) else (self.lr,)
+
     def __post_init__(self):
-        rates = self.lr if isinstance(self.lr, list | tuple) else (self.lr,)
-        if self.epochs < 1 or self.batch_size < 1 or min(rates, default=0) <= 0:
+        if self.epochs < 1 or self.batch_size < 1 or min(self.rates, default=0) <= 0:
             raise UserError("linear_crops: epochs and batch_size must be at least 1, lr above 0")
 
     def run(self, images: Images) -> dict[str, float] | Outcome:
         if not isinstance(self.lr, list | tuple):
             return self._accuracies(images, self.lr)
         found = {}
-        for lr in self.lr:
+        for lr in self.rates:
             images.say(f"learning rate {lr:g}")
             found[f"{lr:g}"] = self._accuracies(replace(images, folder=images.folder / f"lr-{lr:g}"), lr)
         best = max(found, key=lambda lr: found[lr]["top1"])
         sweep = {lr: metrics["top1"] for lr, metrics in found.items()}
         return Outcome(found[best], details={"lr": float(best), "sweep": sweep})
+
+    def passes(self, train: int, val: int) -> int:
+        """How many images pass through the network."""
+        return len(self.rates) * (self.epochs * train + val)
 
     def _accuracies(self, images: Images, lr: float) -> dict[str, float]:
         training = Training(

@@ -31,6 +31,7 @@ PROTOCOL = Protocol(
     "SGD lr 0.01, momentum 0.9, wd 1e-4, batch 256, 90 epochs, x0.1 after 30, 60, 80; `top1_LAYER` for each",
     paper="CompRess 4.4",
     tables="Table 5",
+    sets=("places205",),
 )
 ROWS_AT_ONCE = 2**10
 
@@ -97,6 +98,10 @@ class PlacesLayers:
         dimensions = {layer: end - first for layer, (first, end) in network.columns.items()}
         top5 = {layer: values["top5"] for layer, values in found.items() if "top5" in values}
         return Outcome(metrics, details={"best": best, "dimensions": dimensions, "top5": top5})
+
+    def passes(self, train: int, val: int) -> int:
+        """How many images pass through the network."""
+        return train + val
 
     def _measure(self, images: Images, network: PooledLayers) -> dict[str, dict[str, float]]:
         """The accuracies of each layer; a file keeps them for a run that is gone on with."""

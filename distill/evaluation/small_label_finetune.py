@@ -30,6 +30,7 @@ PROTOCOL = Protocol(
     paper="OSS A.4, B.3",
     tables="Tables 12 and 15",
     published="small_labels",
+    sets=("imagenet", "places365"),
 )
 
 
@@ -106,6 +107,10 @@ class SmallLabelFinetune:
             metrics |= {f"{name}_{share}": value for name, value in found.items()}
             lists[share] = chosen.told()
         return Outcome(metrics, details={"lists": lists})
+
+    def passes(self, train: int, val: int) -> int:
+        """How many images pass through the network."""
+        return sum(round(self.epochs * train * percent_of(share) / 100) + val for share in self.labels)
 
     def _training(self, images: Images, share: str, chosen: LabelList) -> Training:
         return Training(

@@ -32,6 +32,7 @@ PROTOCOL = Protocol(
     paper="CompRess 4.4",
     tables="Table 6",
     published="small_labels",
+    sets=("imagenet",),
 )
 
 

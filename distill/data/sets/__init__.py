@@ -11,6 +11,7 @@ import ast
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from distill.errors import UserError, unknown
@@ -30,9 +31,6 @@ class DataSet:
         published_at: which archives hold them, and where.
         train, val, classes: the published numbers of images and classes.
         several: an image may have several labels.
-        split: of the sets ``NAME_split0`` and on, which part of ``splits`` disjoint ones; their training
-            images are ``train``.
-        splits: how many such sets this declaration stands for; 0: it is one set.
         module: the file's name, which has ``load(root, data_set) -> (train, val)`` and, if torchvision can
             download it, ``download(root)``.
     """
@@ -45,8 +43,6 @@ class DataSet:
     val: int
     classes: int
     several: bool = False
-    split: int = 0
-    splits: int = 0
     module: str = ""
 
     def missing(self, root: Path, what: object) -> UserError:
@@ -71,12 +67,18 @@ def _declared_in(path: Path) -> list[DataSet]:
         call = getattr(node, "value", None)
         if isinstance(call, ast.Call) and getattr(call.func, "id", None) == "DataSet":
             said = {part.arg: ast.literal_eval(part.value) for part in call.keywords}
-            each = DataSet(**said, module=path.stem)
-            numbered = [
-                replace(each, name=f"{each.name}_split{place}", split=place) for place in range(each.splits)
-            ]
-            found += numbered or [each]
+            found.append(DataSet(**said, module=path.stem))
     return found
+
+
+def table() -> list[str]:
+    """The lines of a Markdown table of all sets, as it stands in ``docs/evaluation.md``."""
+    lines = ["| `--sets` | what | train + val, classes | below DIR | published |", "|---|---|---|---|---|"]
+    for each in declared().values():
+        tree = ", ".join(f"`{line}`" for line in each.tree)
+        images = f"{each.train:,} + {each.val:,}, {each.classes}"
+        lines.append(f"| `{each.name}` | {each.title} | {images} | {tree} | {each.published_at} |")
+    return lines
 
 
 def load(name: str, root: str | Path, download: bool = False) -> tuple[LabelledSet, LabelledSet]:
@@ -96,10 +98,35 @@ def load(name: str, root: str | Path, download: bool = False) -> tuple[LabelledS
     data_set, root = known[name], Path(root)
     module = import_module(f"{__name__}.{data_set.module}")
     try:
-        if download and hasattr(module, "download"):
-            module.download(root)
-        train, val = module.load(root, data_set)
+        train, val = _listed(module, root, data_set)
     except FileNotFoundError as error:
-        raise data_set.missing(root, f"there is no {error.filename}") from error
-    config = {"data_root": str(root), "known": name}
-    return replace(train, config=config), replace(val, config={})
+        if not download:
+            raise data_set.missing(root, f"there is no {error.filename}") from error
+        _download(module, root, data_set)
+        return load(name, root)
+    except UserError:
+        raise
+    except (LookupError, ValueError, SyntaxError) as error:
+        raise data_set.missing(root, f"its lists are not as published ({error})") from error
+    return replace(train, config={"data_root": str(root), "known": name}), val
+
+
+def _listed(module: ModuleType, root: Path, data_set: DataSet) -> tuple[LabelledSet, LabelledSet]:
+    """The two parts; every image has a label, and a file, for a fingerprint looks at all of them."""
+    parts = module.load(root, data_set)
+    for images in parts:
+        labels, classes = images.labels, len(images.classes)
+        lowest, highest = (-1, 1) if labels.ndim == 2 else (0, classes - 1)
+        if not 0 < len(images) == len(labels) or labels.min() < lowest or labels.max() > highest:
+            raise ValueError(f"{len(images)} images, {len(labels)} labels, {classes} classes")
+        images.fingerprint  # noqa: B018
+    return parts
+
+
+def _download(module: ModuleType, root: Path, data_set: DataSet) -> None:
+    if not hasattr(module, "download"):
+        raise data_set.missing(root, "torchvision cannot download it")
+    try:
+        module.download(root)
+    except (OSError, RuntimeError) as error:
+        raise data_set.missing(root, f"the download failed ({error})") from error

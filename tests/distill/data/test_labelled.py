@@ -17,7 +17,7 @@ def labelled(tmp_path):
         for folder in (tmp_path / name / label for label in classes):
             folder.mkdir(parents=True)
             for number in range(images):
-                Image.new("RGB", (8, 8), (len(folder.name), 10 * number, 0)).save(folder / f"{number}.png")
+                Image.new("RGB", (8, 8), (ord(folder.name[0]), 10 * number, 0)).save(folder / f"{number}.png")
         return tmp_path / name
 
     return write

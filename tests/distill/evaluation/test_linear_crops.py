@@ -172,10 +172,10 @@ def test_several_processes_are_refused_before_any_work(data, tmp_path):
 
 def test_of_several_learning_rates_the_best_is_reported_and_all_are_told(backbone, data, tmp_path):
     """Each is the run that it would be alone; 1e-9 learns nothing, and what is known of it is chance."""
-    several = LinearCrops(epochs=1, batch_size=4, lr=(1e-9, 0.3))
+    several = LinearCrops(epochs=3, batch_size=4, lr=(1e-9, 0.3))
     found, lines = run(backbone, data, tmp_path / "both", several)
     alone = [
-        run(backbone, data, tmp_path / "alone", LinearCrops(epochs=1, batch_size=4, lr=lr))[0].metrics["top1"]
+        run(backbone, data, tmp_path / "alone", LinearCrops(epochs=3, batch_size=4, lr=lr))[0].metrics["top1"]
         for lr in several.lr
     ]
     assert found.outcome.details == {"lr": 0.3, "sweep": {"1e-09": alone[0], "0.3": alone[1]}}
