@@ -257,8 +257,6 @@ def main() -> None:
     rows = results.read(file) if planned else []
     is_done = done_before(rows, backbone, weights, extraction, args.seed)
     plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)
-    if planned and plan.unfit and not plan.data:
-        raise UserError("; ".join(left_out(plan)))
     if rank() > 0:
         help_extract(plan, backbone, extraction, args.features)
         return
@@ -266,8 +264,9 @@ def main() -> None:
         print(*plan_lines(plan, measure(plan, backbone, extraction)), sep="\n")
     if args.dry_run:
         return
-    if not plan.data:
-        raise UserError(f"{args.data_root}: none of these data sets is there")
+    if planned and not plan.data:
+        reason = "; ".join(left_out(plan))
+        raise UserError(reason or f"{args.data_root}: none of these data sets is there")
     measured, failed = [], []
     if planned:
         found = run_plan(plan, backbone, extraction, failed, work_dir, args.features)
