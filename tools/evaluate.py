@@ -55,7 +55,10 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--sets", default="", metavar="A,B", help="of those below (default: the papers')")
     data.add_argument("--download", action="store_true", help="fetch missing sets that torchvision can fetch")
     data.add_argument("--image-size", type=int, help="side of the crop (default: the checkpoint's, or 224)")
-    data.add_argument("--resize", type=int, help="shorter side before (default: image size * 256 / 224)")
+    data.add_argument(
+        "--resize", metavar="PX", type=lambda side: int(side) if side.isdigit() else side,
+        help="shorter side before (default: image size * 256 / 224), or squash: the whole picture, no crop",
+    )  # fmt: skip
     data.add_argument("--interpolation", default="bilinear", help="bilinear (default) or bicubic")
     for name in ("mean", "std"):
         data.add_argument(
@@ -190,18 +193,6 @@ def weights_of(args: argparse.Namespace) -> "Weights":
     return replace(weights, mean=tuple(args.mean or weights.mean), std=tuple(args.std or weights.std))
 
 
-def default_label(args: argparse.Namespace, weights: "Weights") -> str:
-    """The run's name, else the file's or the model's."""
-    if args.random:
-        return f"random {weights.arch}"
-    from distill.results import label_of
-
-    path = Path(args.checkpoint)
-    if run := weights.meta.get("run"):
-        return label_of(run, path)
-    return path.name.split(".")[0] if path.is_file() else path.name
-
-
 def load(weights: "Weights", device: str | None) -> "Backbone":
     """The network on its device; the first process prints what was loaded."""
     from distill.backbones import Backbone
@@ -236,7 +227,7 @@ def main() -> None:
 
     from distill import results
     from distill.backbones import check_image_size
-    from distill.checkpoints import init_of
+    from distill.checkpoints import init_of, label_of_weights
     from distill.distributed import join_torchrun, rank, world_size
     from distill.evaluation import Extraction, evaluate, format_table
     from distill.evaluation.cost import left_out, measure, plan_lines
@@ -244,7 +235,7 @@ def main() -> None:
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
-    label = args.label or default_label(args, weights)
+    label = args.label or label_of_weights(weights)
     init = args.init_label or init_of(weights)
     file = results_file(args)
     work_dir = args.work_dir or file.parent / "evaluation"

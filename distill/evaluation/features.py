@@ -20,6 +20,7 @@ from distill.errors import UserError
 from distill.features import Pictures, Store, describe, fill
 
 INTERPOLATIONS = ("bilinear", "bicubic")
+SQUASH = "squash"
 
 
 @dataclass(frozen=True)
@@ -42,11 +43,12 @@ class Extraction:
 
     The shorter side is resized to ``resize`` and the centre ``image_size`` x ``image_size`` cut out.
     ``resize`` is by default ImageNet's rule, ``round(image_size * 256 / 224)``; ``resize=image_size``
-    crops no margin, which leaves images of that very size as they are.
+    crops no margin, which leaves images of that very size as they are; ``resize="squash"`` makes the whole
+    picture that square.
     """
 
     image_size: int = 224
-    resize: int | None = None
+    resize: int | str | None = None
     interpolation: str = "bilinear"
     batch_size: int = 256
     workers: int = 2
@@ -54,20 +56,22 @@ class Extraction:
     def __post_init__(self):
         if self.image_size < 1 or self.batch_size < 1 or self.workers < 0:
             raise UserError("image_size and batch_size must be at least 1, workers at least 0")
-        if self.shorter_side < self.image_size:
-            raise UserError(f"resize is {self.resize}; valid: image_size ({self.image_size}) or more")
+        side = self.resized_to
+        if side != SQUASH and (isinstance(side, str) or side < self.image_size):
+            raise UserError(f"resize is {side!r}; valid: image_size ({self.image_size}) or more, {SQUASH!r}")
         if self.interpolation not in INTERPOLATIONS:
             raise UserError(f"interpolation is {self.interpolation!r}; valid: {', '.join(INTERPOLATIONS)}")
 
     @property
-    def shorter_side(self) -> int:
+    def resized_to(self) -> int | str:
+        """The shorter side before the crop, or ``squash``."""
         return self.resize if self.resize is not None else round(self.image_size * 256 / 224)
 
     @property
     def view(self) -> dict:
         """The same as the config of a transform, with what is not the default."""
-        view = {"type": "CentreCrop", "size": self.image_size}
-        if self.resize is not None:
+        view = {"type": "Squash" if self.resize == SQUASH else "CentreCrop", "size": self.image_size}
+        if self.resize not in (None, SQUASH):
             view["resize"] = self.resize
         return view if self.interpolation == "bilinear" else view | {"interpolation": self.interpolation}
 

@@ -184,7 +184,7 @@ def settings_of(
 ) -> dict:
     """All that shapes a result: what its row has, but for how many images turn out to be unreadable."""
     mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
-    settings = asdict(extraction) | {"resize": extraction.shorter_side, "mean": mean, "std": std}
+    settings = asdict(extraction) | {"resize": extraction.resized_to, "mean": mean, "std": std}
     for part, images in zip(PARTS, (train, val), strict=True):
         if part in evaluator.protocol.parts:
             settings[part] = {"folder": str(images.root), "images": len(images)}
