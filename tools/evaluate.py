@@ -252,7 +252,8 @@ def main() -> None:
         help_extract(plan, backbone, extraction, args.features)
         return
     if planned or args.dry_run:
-        print(*plan_lines(plan, measure(plan, backbone, extraction)), sep="\n")
+        seconds = measure(plan, backbone, extraction)
+        print(*plan_lines(plan, extraction, seconds), sep="\n")
     if args.dry_run:
         return
     if planned and not plan.data:

@@ -16,8 +16,8 @@ from distill.backbones.weights import Weights
 from distill.data import sets
 from distill.data.labelled import LabelledSet
 from distill.errors import UserError
-from distill.evaluation.features import Extraction
-from distill.evaluation.run import PARTS, Evaluator, Result, evaluate, extract_both, misfit, settings_of
+from distill.evaluation.features import PARTS, Extraction, extract_both, extractions, place_of
+from distill.evaluation.run import Evaluator, Result, evaluate, misfit, settings_of
 from distill.results.protocol import Protocol
 
 Pair = tuple[LabelledSet, LabelledSet]
@@ -72,10 +72,9 @@ class Plan:
     def on(self, data: str) -> list[Cell]:
         return [cell for cell in self.todo if cell.data == data]
 
-    def shared(self, data: str) -> set[str]:
-        """The parts of a set whose features are extracted, once for all protocols on features."""
-        cells = [cell for cell in self.on(data) if not cell.trains]
-        return {part for cell in cells for part in cell.evaluator.protocol.parts}
+    def extractions(self, data: str, extraction: Extraction) -> dict[Extraction, set[str]]:
+        """Each way in which features of a set are made, and of which parts."""
+        return extractions([cell.evaluator.protocol for cell in self.on(data)], extraction)
 
 
 def sets_of(protocol: Protocol) -> tuple[str, ...]:
@@ -188,5 +187,6 @@ def run_plan(
 def help_extract(plan: Plan, backbone: Backbone, extraction: Extraction, keep: str | os.PathLike) -> None:
     """What the other processes do while the first runs the plan: their share of the features."""
     for data, pair in plan.data.items():
-        if parts := plan.shared(data):
-            extract_both(backbone, *pair, extraction, keep=Path(keep) / data, parts=parts)
+        for own, parts in plan.extractions(data, extraction).items():
+            place = place_of(Path(keep) / data, own, extraction)
+            extract_both(backbone, *pair, own, keep=place, parts=parts)

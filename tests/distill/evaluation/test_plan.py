@@ -154,10 +154,27 @@ def test_features_of_a_set_are_extracted_once(root, backbone, tmp_path):
     assert len(said) == 3
 
 
+def test_a_protocol_may_resize_in_its_own_way(root, backbone, tmp_path):
+    """Where the user says nothing of it; its features are others, and kept in a folder of their own."""
+
+    @dataclass(frozen=True)
+    class Squashed(KNN):
+        protocol: ClassVar[Protocol] = Protocol("squashed", "Squashed", "features", resize="squash")
+
+    data, _ = load_sets(["cifar10"], root)
+    plan, free = make_plan([KNN(), Squashed()], data, undone), replace(SMALL, resize=None)
+    plain, squashed = run_plan(plan, backbone, free, [], tmp_path, tmp_path, say=lambda _: None)
+    assert (plain.settings["resize"], squashed.settings["resize"]) == (37, "squash")
+    assert (tmp_path / "cifar10/train").is_dir() and (tmp_path / "cifar10/squash/train").is_dir()
+    assert "  features: 26 images, " in "\n".join(plan_lines(plan, free, {"cifar10": 1.0}))
+    _, told = run_plan(plan, backbone, SMALL, [], tmp_path, say=lambda _: None)
+    assert told.settings["resize"] == 32
+
+
 def test_a_plan_says_what_it_costs(root, backbone):
     data, missing = load_sets(["cifar10", "cub200_by_class", "stl10"], root)
     plan = make_plan([KNN(), LinearCrops(epochs=5), Retrieval()], data, undone, missing)
-    lines = plan_lines(plan, {"cifar10": 0.5, "cub200_by_class": 2.0})
+    lines = plan_lines(plan, SMALL, {"cifar10": 0.5, "cub200_by_class": 2.0})
     assert lines[:6] == [
         "plan: 4 to run, 0 whose rows are there",
         "cifar10: 10 + 3 images (published: 50,000 + 10,000), 500.0 ms each",

@@ -147,7 +147,8 @@ def test_a_missing_set_says_what_is_expected_and_where_it_is_published(tmp_path,
         sets.load(name, tmp_path)
     message, data_set = str(caught.value), sets.declared()[name]
     assert message.startswith(f"{name}: there is no {tmp_path}/") and "\n" not in message
-    assert all(f"{tmp_path}/{line}" in message for line in data_set.tree)
+    assert f"; expected in {tmp_path}: {data_set.tree[0]}" in message
+    assert all(line in message for line in data_set.tree)
     assert message.endswith(f"published: {data_set.published_at}")
 
 
