@@ -231,7 +231,7 @@ def main() -> None:
     from distill.distributed import join_torchrun, rank, world_size
     from distill.evaluation import Extraction, evaluate, format_table
     from distill.evaluation.cost import left_out, measure, plan_lines
-    from distill.evaluation.plan import done_before, help_extract, make_plan, run_plan
+    from distill.evaluation.plan import done_before, extract_shared, make_plan, run_plan
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
@@ -249,7 +249,8 @@ def main() -> None:
     is_done = done_before(rows, backbone, weights, extraction, args.seed)
     plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)
     if rank() > 0:
-        help_extract(plan, backbone, extraction, args.features)
+        for name in plan.data if not args.dry_run else ():
+            extract_shared(plan, name, backbone, extraction, Path(args.features) / name)
         return
     if planned or args.dry_run:
         seconds = measure(plan, backbone, extraction)

@@ -7,7 +7,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,9 +167,10 @@ def run_plan(
     """
     for data in plan.data:
         with tempfile.TemporaryDirectory() if keep is None else nullcontext(Path(keep) / data) as place:
-            for number, cell in enumerate(plan.on(data)):
-                # the files in ``place`` make one extraction of it; what there is to say of it is said once
-                line = say if number == 0 or cell.trains else lambda _: None
+            with suppress(Exception):  # the cells that need these features try again and tell
+                extract_shared(plan, data, backbone, extraction, place, say)
+            for cell in plan.on(data):
+                line = say if cell.trains else lambda _: None
                 pair = cell.train, cell.val
                 try:
                     (result,) = evaluate(
@@ -184,9 +185,14 @@ def run_plan(
                     yield result
 
 
-def help_extract(plan: Plan, backbone: Backbone, extraction: Extraction, keep: str | os.PathLike) -> None:
-    """What the other processes do while the first runs the plan: their share of the features."""
-    for data, pair in plan.data.items():
-        for own, parts in plan.extractions(data, extraction).items():
-            place = place_of(Path(keep) / data, own, extraction)
-            extract_both(backbone, *pair, own, keep=place, parts=parts)
+def extract_shared(
+    plan: Plan,
+    data: str,
+    backbone: Backbone,
+    extraction: Extraction,
+    place: str | os.PathLike,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Writes the features of a set for all cells to run on it; several processes share the work."""
+    for own, parts in plan.extractions(data, extraction).items():
+        extract_both(backbone, *plan.data[data], own, say, place_of(place, own, extraction), parts)
