@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from distill.data.sets import declared
-from distill.report.blocks import Block, Model
+from distill.report.blocks import Block, Model, reduced
 from distill.report.origins import Origin
 from distill.report.published import Column, Group, Line, Table, facts
 from distill.report.svg import clip
@@ -111,7 +110,7 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
         words.append(block.seeds[model])
         if not block.known or len(_several(given["data"])) > 1:
             words.append(f"data: {clip(block.data, 80) or 'unknown'}")
-        words.append(_reduced(block))
+        words.append(reduced(block.known, block.settings))
         size = given.get("image_size")
         if size and block.image_size and block.image_size != size:
             words.append(f"{block.image_size} px, not {size}")
@@ -126,13 +125,3 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
         if given.get("teacher") and origin.epochs:
             words.append(f"teacher: {origin.teacher or 'none'}, not {given['teacher']}")
     return ", ".join(dict.fromkeys(filter(None, words)))
-
-
-def _reduced(block: Block) -> str:
-    """How many images there were, if a known set is not there as it is published."""
-    if known := declared().get(block.known):
-        for part, published in (("train", known.train), ("val", known.val)):
-            images = block.settings.get(part, {}).get("images", published)
-            if images + block.settings.get(part, {}).get("unreadable", 0) != published:
-                return f"{images:,} {part} images, not {published:,}"
-    return ""
