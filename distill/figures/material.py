@@ -14,8 +14,7 @@ from torch import Tensor
 from distill.backbones import Backbone
 from distill.data.labelled import LabelledSet
 from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
-from distill.evaluation.features import Extraction, Features
-from distill.evaluation.run import extract_both
+from distill.evaluation.features import Extraction, Features, extract_both
 from distill.features import Pictures
 
 
