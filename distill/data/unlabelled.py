@@ -20,9 +20,8 @@ RETRIES = 50
 class AugmentedImages(Dataset):
     """Images; each item is one image's views.
 
-    An item is asked for by ``(epoch, index)`` and its random views are a function of ``(seed, epoch,
-    index)`` alone: the number of workers, a resume in mid-epoch and the number of processes change
-    nothing.
+    The key of an item is ``(epoch, index)``, and its random views depend on ``(seed, epoch, index)`` alone:
+    the number of workers or processes and a resume in mid-epoch change nothing.
 
     Args:
         images: what to read them from.
@@ -30,7 +29,7 @@ class AugmentedImages(Dataset):
         seed: of the views.
 
     Attributes:
-        rows: something else to read for each image, arrays by its number: a teacher cache; None for nothing.
+        rows: arrays to read along with the images, by their numbers, as a teacher cache's; None: nothing.
 
     Items:
         ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``images``; ``unreadable``: names
@@ -79,9 +78,9 @@ class UnlabelledImages(AugmentedImages):
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """The CPU's generator starts from ``seed`` inside, and is afterwards as it was.
+    """Inside, torch's generator on the CPU starts from ``seed``; afterwards it is as it was before.
 
-    ``torch.manual_seed`` seeds every kind of device, which takes longer than a crop of the image.
+    ``torch.manual_seed`` would seed every kind of device, which takes longer than a crop of the image.
     """
     generator = torch.default_generator
     before = generator.get_state()

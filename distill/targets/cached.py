@@ -25,7 +25,7 @@ def write_cache(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Fills the cache in ``folder``, by all processes together, going on where an interrupted call stopped.
+    """Fills the cache in ``folder`` with all processes together; continues what an interrupted call left.
 
     Args:
         view: config of the fixed preprocessing, e.g. ``dict(type="CentreCrop", size=224)``.
@@ -49,8 +49,8 @@ class Rows:
     """A cache's embeddings by sample number: ``rows[index]`` is (width,).
 
     Attributes:
-        array: all of them, memory-mapped, (N, width). Never pickled: a process that this is sent to maps
-            the file itself.
+        array: all of them, memory-mapped, (N, width). It is never pickled: a process that gets a copy of
+            this object maps the file itself.
     """
 
     def __init__(self, file: Path):
@@ -69,9 +69,9 @@ class Rows:
 class CachedTeacher(nn.Module, Target):
     """Embeddings that were computed beforehand; the images are not looked at.
 
-    The teacher has seen each image once, in the centre crop; the student goes on seeing random views
-    (CompRess section 3, "Caching the teacher embeddings"). The data workers read the embeddings together
-    with the images (``rows``), so that the training process never waits for the disk.
+    The teacher has seen the centre crop of each image once; the student still sees random views (CompRess
+    section 3, "Caching the teacher embeddings"). The data workers read the embeddings together with the
+    images (``rows``), so that the training process never waits for the disk.
 
     Args:
         folder: written by ``write_cache``.

@@ -1,4 +1,4 @@
-"""Features of a data set by several processes: real ones, one of them killed or late."""
+"""Features of a data set by several real processes, one of them killed or late."""
 
 import json
 import os
@@ -47,14 +47,14 @@ def features_of(images: str | Path, folder: str | Path, pause: float = 0.0) -> i
 
 
 def start(images: Path, *todo, rank=0, world=1) -> subprocess.Popen:
-    """A process that makes features in folders, one after the other: ``todo`` is folder, pause, ..."""
+    """Starts a process that makes features in folders one after another; ``todo`` is folder, pause, ..."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", PROGRAM, *map(str, (rank, world, images, *todo))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def outputs(*processes: subprocess.Popen) -> list[list[int]]:
-    """What each printed, once all are through: the batches that it made, for each folder."""
+    """What each process printed, after all have ended: the batches that it made, for each folder."""
     found = [process.communicate(timeout=240)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return [list(map(int, lines.split())) for lines in found]
