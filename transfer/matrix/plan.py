@@ -50,12 +50,12 @@ class Plan:
     """All cells, benchmark by benchmark.
 
     Attributes:
-        left_out: benchmark -> why it cannot run here.
+        left_out: why benchmarks cannot run here -> their names.
         places: where jobs run side by side.
     """
 
     cells: tuple[Cell, ...]
-    left_out: dict[str, str]
+    left_out: dict[str, list[str]]
     places: tuple[Place, ...]
     work_dir: Path
 
@@ -96,14 +96,14 @@ def make_plan(options: argparse.Namespace) -> Plan:
             splits = work_dir / benchmark.name / "splits"
             data = find_data(benchmark.data, root, classes, split_size, splits)
         except UserError as error:
-            left_out[benchmark.name] = str(error)
+            left_out.setdefault(str(error), []).append(benchmark.name)
             continue
         for initial in initials:
             jobs = make_jobs(benchmark, options, cfg_options, initial, data, seeds, len(places[0]))
             cells.append(make_cell(benchmark, initial, jobs, rows))
-    problems = [*left_out.values(), *(cell.problem for cell in cells)]
-    if all(problems):
-        raise UserError(problems[0] if len(problems) == 1 else f"nothing can run: {'; '.join(problems)}")
+    if all(cell.problem for cell in cells):
+        problems = dict.fromkeys([*left_out, *(cell.problem for cell in cells)])
+        raise UserError(f"{'' if alone else 'nothing can run: '}{'; '.join(problems)}")
     return Plan(tuple(cells), left_out, tuple(places), work_dir)
 
 

@@ -17,7 +17,7 @@ def plan_lines(plan: Plan, disk: str) -> list[str]:
     table = [("benchmark", "start", "seeds", "steps", "already there", "time a run")]
     table += [_cell_fields(cell, rows) for cell in plan.cells]
     return [
-        *(f"left out: {name}: {reason}" for name, reason in plan.left_out.items()),
+        *(f"left out: {', '.join(names)}: {reason}" for reason, names in plan.left_out.items()),
         f"plan: {counted(wanted, 'run')} in {counted(len(plan.cells), 'cell')}, {len(runs)} to make, "
         f"{_where(plan)}",
         *_aligned(table),
