@@ -1,10 +1,10 @@
 """The frameworks that a backbone can go to: a folder each, found by every tool.
 
 A framework's folder says what it is in its ``__init__.py`` (``FRAMEWORK = Framework(...)``). A framework that
-trains has the same few files, which nobody imports before it is needed:
+trains has the same few files, none of which is imported before it is needed:
 
 ====================  ==============================================================================
-``adapter.py``        registers the backbone there: all that a benchmark's config needs of ours
+``adapter.py``        registers the backbone there: all of this project that a benchmark's config needs
 ``fill.py``           ``fill(job: Job) -> Filled``: a benchmark's own config with backbone, data, classes
                       and linear rule filled in; needs the framework's configs, and raises UserError
 ``trainer.py``        ``train_and_test(job: Job) -> (metrics in percent, step it was resumed from)``: runs

@@ -1,4 +1,4 @@
-"""What one framework says of itself."""
+"""What one framework declares about itself."""
 
 import contextlib
 import importlib
@@ -18,8 +18,8 @@ class Framework:
         name: of its folder here, its folder of benchmarks, and its package in Python.
         title: as its authors write it.
         modules: what must import for it to work, compiled parts included.
-        pip: what pip is to install, itself first; "" where there are no wheels.
-        mend: the line that installs it where pip alone does not.
+        pip: what pip installs, itself first; "" where there are no wheels.
+        mend: the command that installs it where pip alone does not.
         trains: it runs benchmarks; the others only take converted weights.
     """
 
@@ -36,7 +36,7 @@ class Framework:
         return (self.pip or self.name).split()[0]
 
     def versions(self) -> dict[str, str]:
-        """Versions of its package and of what it stands on, as far as they are installed."""
+        """Versions of its package and of those it depends on, as far as they are installed."""
         others = (module.split(".")[0] for module in self.modules)
         packages = dict.fromkeys([self.package, *(other for other in others if other != self.name)])
         found = {}
@@ -50,7 +50,7 @@ class Framework:
         return importlib.import_module(f"{__package__}.{self.name}.{file}")
 
     def check_installed(self, wanted_by: str) -> None:
-        """UserError if the framework or what it stands on is not installed; imports nothing."""
+        """UserError if the framework or a package it depends on is not installed; imports nothing."""
         packages = dict.fromkeys(module.split(".")[0] for module in self.modules)
         missing = [package for package in packages if importlib.util.find_spec(package) is None]
         if missing:

@@ -17,7 +17,7 @@ class Initial:
     """Where a backbone starts from.
 
     Attributes:
-        init: a word for it in result rows: ``distill.checkpoints.init_of``'s.
+        init: the word for it in result rows, that of ``distill.checkpoints.init_of``.
         label: name of the rows.
         weights: checkpoint file; "" for random weights. ``sha256`` is that file's.
         mean, std: RGB, for images in [0, 1].
@@ -40,10 +40,12 @@ class Initial:
 
     @property
     def mean_255(self) -> list[float]:
+        """RGB mean for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.mean]
 
     @property
     def std_255(self) -> list[float]:
+        """RGB standard deviation for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.std]
 
 

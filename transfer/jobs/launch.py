@@ -17,7 +17,7 @@ def task(name: str, run: Run) -> Task:
     """Writes the run's files, and gives the command that trains and tests it.
 
     Each seed has its own process, so that seeds do not share random state or leaked memory, and a
-    framework's crash is one seed's.
+    crash of the framework ends one seed only.
 
     Raises:
         UserError: the run's folder holds another run.

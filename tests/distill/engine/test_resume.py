@@ -31,7 +31,7 @@ def options(name: str) -> dict:
 
 
 def run(name: str, inputs: Inputs, work_dir: Path, resume: bool = False) -> None:
-    """The run in this process: starting another takes longer than the ten steps."""
+    """The run in this process, because starting another takes longer than the ten steps."""
     pretrain(
         **arguments(name, inputs), work_dir=str(work_dir), seed=3, resume=resume, cfg_options=options(name),
         say=lambda line: None,
@@ -79,7 +79,7 @@ def kill_9_after_three_steps(name: str, inputs: Inputs, work_dir: Path) -> None:
     victim.kill()
     victim.join()
     assert victim.exitcode == -signal.SIGKILL, "the run was over before it could be killed"
-    # one state must remain to go on from, as after a crash early in the run
+    # one state must remain to resume from, as after a crash early in the run
     for later in [p for p in work_dir.glob("iter_*.pth") if p.name != "iter_3.pth"]:
         later.unlink()
 

@@ -35,7 +35,7 @@ def demo(tmp_path_factory):
 
 @pytest.fixture
 def fill(demo, tmp_path):
-    """(benchmark, options, initial) -> (what fill gives, its config as read from its file)."""
+    """(benchmark, options, initial) -> (the result of fill, its config as read from its file)."""
 
     def filled(name, *options, initial=RANDOM, gpus=0, cfg_options=()):
         benchmark = find_benchmark(name)
@@ -103,7 +103,7 @@ def test_fewer_steps_of_a_run_in_epochs_count_in_steps(fill):
 
 
 def test_an_epoch_that_repeats_its_pictures_has_as_many_more_steps(fill):
-    """MMDetection's Cityscapes: 12 epochs, each eight times through the pictures that have an instance."""
+    """MMDetection's Cityscapes has 12 epochs of eight passes through the pictures with an instance."""
     found, config = fill("cityscapes_instance", "--max-steps", 96)
     truth = json.loads(Path(config.train_dataloader.dataset.dataset.ann_file).read_text())
     pictures = len({item["image_id"] for item in truth["annotations"] if not item["iscrowd"]})
@@ -135,7 +135,7 @@ def test_options_are_applied_last(fill):
 
 
 def test_rows_of_a_benchmark_share_a_table_whatever_backbone_and_seed(demo, tmp_path):
-    """A random start freezes nothing, each seed has its split and folder; another batch is another table."""
+    """A random start freezes nothing, each seed has its split and folder; another batch, another table."""
     data = find_data("coco", str(demo), None, 1, tmp_path / "out")
     fill_config = importlib.import_module("transfer.frameworks.mmdet.fill").fill
 

@@ -1,4 +1,4 @@
-"""What a run of ours adds to a framework's: progress lines, whole checkpoints of plain data."""
+"""What this project adds to a framework's run: progress lines, whole checkpoints of plain data."""
 
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
@@ -10,7 +10,7 @@ from transfer.jobs.progress import Progress
 
 @HOOKS.register_module()
 class TransferProgress(Hook):
-    """Progress lines, and the end of a run whose loss is no number."""
+    """Prints progress lines, and ends a run whose loss is not a number."""
 
     def before_train(self, runner: Runner) -> None:
         self.progress = Progress(runner.iter, runner.max_iters)
