@@ -1,4 +1,4 @@
-"""Where a backbone starts from: a checkpoint, or random weights; several starts to compare."""
+"""Where a backbone starts from: a checkpoint, or random weights."""
 
 import logging
 import re

@@ -39,10 +39,10 @@ def execute(plan: Plan) -> None:
 
 
 def _make_runs(plan: Plan, rows: Rows) -> dict[str, str]:
-    """Adds a row for each run that succeeds; returns the name of each that does not, and why."""
+    """Adds a row for each run that succeeds; returns name -> error of the others."""
     runs, failures, opened = {}, {}, set()
     for cell, run in plan.waiting:
-        if outcome := launch.result(run):  # killed between its end and its row
+        if outcome := launch.result(run):  # the tool was killed before it wrote the row
             rows[cell.name, run.job.seed] = add_row(cell, run, outcome, plan.results)
         else:
             runs[f"{cell.name} seed {run.job.seed}"] = cell, run
