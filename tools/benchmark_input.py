@@ -123,7 +123,7 @@ def rates(root: str, augmentation: dict, theirs: list, images: int, rounds: int)
             started = time.process_time()
             ours[epoch, index]
             between = time.process_time()
-            image = Image.open(Path(root) / ours.paths[index]).convert("RGB")
+            image = Image.open(ours.images.name(index)).convert("RGB")
             [transform(image) for transform in theirs]
             seconds[0] += between - started
             seconds[1] += time.process_time() - between

@@ -13,6 +13,7 @@ from distill.checkpoints.files import file_sha256, read_file
 from distill.checkpoints.formats import recognise
 from distill.checkpoints.students import FORMAT
 from distill.errors import UserError
+from distill.results import label_of
 
 # methods that learn without a teacher: for older files, whose ``meta`` names the method and no ``init``
 WITHOUT_TEACHER = ("BYOL", "MoCo", "SimCLR", "SwAV")
@@ -54,6 +55,16 @@ def random_weights(arch: str, seed: int) -> Weights:
         state = create_backbone(arch).state_dict()
     mean, std = default_mean_std(arch)
     return Weights(arch, state, None, mean, std, "random", f"random:{arch}:{seed}", state_sha256(state))
+
+
+def label_of_weights(weights: Weights) -> str:
+    """What reports and figures call a network: its run's name, else the file's or the model's."""
+    if weights.source == "random":
+        return f"random {weights.arch}"
+    path = Path(weights.path)
+    if run := weights.meta.get("run"):
+        return label_of(run, path)
+    return path.name.split(".")[0] if path.is_file() else path.name.removeprefix("timm:")
 
 
 def init_of(weights: Weights) -> str:

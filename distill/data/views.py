@@ -203,3 +203,16 @@ class CentreCrop(_Views):
         shorter, how = resize or round(size * 256 / 224), v2.InterpolationMode(interpolation)
         resized = v2.Resize(shorter, interpolation=how, antialias=True)
         super().__init__((size, [resized, v2.CenterCrop(size)]))
+
+
+@TRANSFORMS.register_module()
+class Squash(_Views):
+    """No randomness: the whole picture, squashed to a square.
+
+    Args:
+        interpolation: ``bilinear`` or ``bicubic``.
+    """
+
+    def __init__(self, size: int = 224, interpolation: str = "bilinear"):
+        how = v2.InterpolationMode(interpolation)
+        super().__init__((size, [v2.Resize((size, size), interpolation=how, antialias=True)]))

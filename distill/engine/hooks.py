@@ -51,7 +51,7 @@ def method_of(runner: Runner) -> Method:
 
 @HOOKS.register_module()
 class QuietStartHook(Hook):
-    """Opens the screen to log lines once training starts; mmengine's start-up dump is in the log file."""
+    """Opens the screen to log lines while training lasts; mmengine's other ones are in the log file."""
 
     priority = "LOWEST"
 
@@ -62,6 +62,10 @@ class QuietStartHook(Hook):
             handler.setLevel(runner.logger.level)
             handler.setFormatter(logging.Formatter("%(message)s"))
             handler.addFilter(lambda record: not record.getMessage().startswith(UNHELPFUL))
+
+    def after_run(self, runner: Runner) -> None:
+        for handler in screen_handlers(runner.logger):
+            handler.setLevel(logging.ERROR)
 
 
 @HOOKS.register_module()

@@ -161,7 +161,7 @@ def _for_runner(config: Config, state: Path | None) -> Config:
 
 def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: Path | None, say) -> None:
     """Writes the run's record and tells the user what is about to happen."""
-    method, images = method_of(runner), runner.train_dataloader.dataset
+    method, images = method_of(runner), runner.train_dataloader.dataset.images
     changed = _changed_since(Path(config.work_dir) / "config.py", config) if state is not None else []
     write_text(Path(config.work_dir) / "config.py", config.pretty_text)
     data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}

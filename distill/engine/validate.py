@@ -11,7 +11,7 @@ from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
 from distill.targets.sources import Source, source_of
 
-# mmengine reads find_unused_parameters in Runner and custom_imports in Config.fromfile
+# the last two are read by Runner and by Config.fromfile
 OWN_KEYS = {"batch_size", "sync_batch_norm", "find_unused_parameters", "custom_imports"}
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from distill.data.index import list_images
-from distill.data.unlabelled import UnlabelledImages
+from distill.data.index import ImageFiles, list_images
+from distill.data.unlabelled import AugmentedImages
 from distill.errors import UserError
 from distill.features import Pictures, Store, compare, describe, fill, read_record
-from distill.results.manifest import fingerprint_files
 from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
 
@@ -40,11 +39,10 @@ def write_cache(
         UserError: the folder holds a cache of something else, too many images cannot be read, or an
             embedding is NaN or infinite.
     """
-    files = list_images(data_root)
-    fingerprint = fingerprint_files(data_root, files)
-    made_from = describe(teacher.fingerprint(), len(files), fingerprint, view, dtype)
+    images = ImageFiles(data_root, list_images(data_root))
+    made_from = describe(teacher.fingerprint(), len(images), images.fingerprint, view, dtype)
     store = Store(folder, made_from, teacher.width)
-    return fill(store, teacher, Pictures(data_root, files, view), batch_size, workers, progress)
+    return fill(store, teacher, Pictures(images, view), batch_size, workers, progress)
 
 
 class Rows:
@@ -105,12 +103,12 @@ class CachedTeacher(nn.Module, Target):
             f"  taken from the cache {folder} ({' x '.join(map(str, shape))}, {dtype})",
         ]
 
-    def check_data(self, images: UnlabelledImages) -> None:
+    def check_data(self, images: AugmentedImages) -> None:
         """Refuses training data other than the cache's: rows are found by number."""
         compare(
             Path(self.folder),
             {"data": self.data},
-            {"data": {"images": len(images), "fingerprint": images.fingerprint}},
+            {"data": {"images": len(images), "fingerprint": images.images.fingerprint}},
         )
 
     def describe(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""What one framework says of itself."""
+"""What one framework declares about itself."""
 
 import contextlib
 import importlib

@@ -94,12 +94,13 @@ class Run:
     def folder(self) -> Path:
         return Path(self.job.folder)
 
-    def save(self) -> Path:
-        """Writes the config and ``job.json``; returns the latter's path.
+    @property
+    def begun(self) -> bool:
+        """There is a checkpoint to go on from."""
+        return (self.folder / "last_checkpoint").exists()
 
-        Raises:
-            UserError: the folder holds a run with other settings, whose checkpoints must not be resumed.
-        """
+    def check_folder(self) -> None:
+        """UserError if the folder holds a run with other settings, whose checkpoints must not be resumed."""
         path = self.folder / "job.json"
         if path.exists():
             known = json.loads(path.read_text()).get("settings", {})
@@ -110,6 +111,15 @@ class Run:
                         f"{self.folder} holds a run with another {key} ({there} there, {now} now): "
                         "give another --work-dir or --label, or remove that folder"
                     )
+
+    def save(self) -> Path:
+        """Writes the config and ``job.json``; returns the latter's path.
+
+        Raises:
+            UserError: the folder holds another run.
+        """
+        self.check_folder()
+        path = self.folder / "job.json"
         write_text(self.folder / self.filled.file, self.filled.text)
         write_json(path, {"settings": self.settings, "job": asdict(self.job)})
         return path

@@ -1,4 +1,4 @@
-"""A framework is added as one folder: every tool takes up the one in ``toy/``, and no other file changes."""
+"""A framework is added as one folder: every tool finds the one in ``toy/``, and no other file changes."""
 
 import json
 import os

@@ -22,6 +22,7 @@ from transfer.benchmark import find_benchmark  # noqa: E402
 from transfer.datasets.find import find_data  # noqa: E402
 from transfer.jobs.initial import Initial  # noqa: E402
 from transfer.jobs.job import make_run  # noqa: E402
+from transfer.matrix.plan import make_jobs  # noqa: E402
 
 RANDOM = Initial("random", "random", "resnet34", "", "", (0.5, 0.4, 0.3), (0.2,) * 3)
 WEIGHTS = Initial("distilled", "run", "resnet34", "/runs/last.pth", "abc", (0.5, 0.4, 0.3), (0.2,) * 3)
@@ -43,7 +44,7 @@ def fill(demo, tmp_path):
         data = find_data(
             benchmark.data, str(demo), None, 1 if benchmark.split_size else None, tmp_path / "out"
         )
-        (job,) = run.make_jobs(benchmark, given, dict(cfg_options), initial, data, [3], gpus)
+        (job,) = make_jobs(benchmark, given, dict(cfg_options), initial, data, [3], gpus)
         found = importlib.import_module(f"transfer.frameworks.{benchmark.framework}.fill").fill(job)
         path = tmp_path / found.file
         path.write_text(found.text)
@@ -140,7 +141,7 @@ def test_rows_of_a_benchmark_share_a_table_whatever_backbone_and_seed(demo, tmp_
 
     def settings(initial, seed, *options):
         given = run.parser().parse_args(["coco_lowshot_1k", "x", "--work-dir", str(tmp_path), *options])
-        (job,) = run.make_jobs(find_benchmark("coco_lowshot_1k"), given, {}, initial, data, [seed], 0)
+        (job,) = make_jobs(find_benchmark("coco_lowshot_1k"), given, {}, initial, data, [seed], 0)
         return make_run(job, fill_config).settings
 
     random, distilled = settings(RANDOM, 0), settings(WEIGHTS, 4)

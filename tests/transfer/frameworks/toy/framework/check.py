@@ -1,4 +1,4 @@
-"""Does it work here?"""
+"""Tries whether it works."""
 
 
 def works() -> str:

@@ -11,7 +11,7 @@ write = write_state
 
 
 def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
-    """The network's, under timm's names."""
+    """The network's tensors, under timm's names."""
     return dict(weights.backbone)
 
 
