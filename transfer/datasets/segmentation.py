@@ -118,6 +118,14 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     return values.astype(np.uint8)
 
 
+def read_classes(path: str | os.PathLike, label_map: dict[int, int] | None) -> np.ndarray:
+    """A mask's values as class numbers, (H, W) uint8: ``Segmentation.label_map`` applied."""
+    table = np.arange(256, dtype=np.uint8)
+    for value, number in (label_map or {}).items():
+        table[value] = number
+    return table[read_mask(path)]
+
+
 def _plain_folders(root: Path) -> tuple[Path, Path] | None:
     def first(names: tuple[str, ...]) -> Path | None:
         there = (root / name for name in names)

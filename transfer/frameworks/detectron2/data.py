@@ -17,6 +17,7 @@ from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
 from distill.data.images import read_rgb
+from transfer.datasets.segmentation import read_classes
 from transfer.datasets.voc import find_detection
 from transfer.datasets.voc_ap import evaluate
 
@@ -62,9 +63,14 @@ class Mapper(DatasetMapper):
         record = copy.deepcopy(dataset_dict)
         picture = read_rgb(record["file_name"])
         check_image_size(record, picture)
-        given = AugInput(picture if self.image_format == "RGB" else picture[:, :, ::-1])
+        mask = None
+        if self.is_train and "sem_seg_file_name" in record:
+            mask = read_classes(record["sem_seg_file_name"], record["label_map"])
+        given = AugInput(picture if self.image_format == "RGB" else picture[:, :, ::-1], sem_seg=mask)
         transforms = self.augmentations(given)
         record["image"] = torch.from_numpy(np.ascontiguousarray(given.image.transpose(2, 0, 1)))
+        if given.sem_seg is not None:
+            record["sem_seg"] = torch.from_numpy(given.sem_seg.astype(np.int64))
         if not self.is_train:
             record.pop("annotations", None)
         elif "annotations" in record:
