@@ -6,6 +6,7 @@ from pathlib import Path
 
 from distill.errors import UserError, unknown
 from transfer.datasets import cityscapes_instances, coco, segmentation, voc
+from transfer.datasets.proposals import find_proposals
 
 
 @dataclass(frozen=True)
@@ -14,10 +15,12 @@ class Data:
 
     Attributes:
         layout: a name of ``LAYOUTS``; with ``root`` it finds the files again.
-        annotations: training annotation files, one a split; ("",) where the layout itself names the pictures.
+        annotations: training annotation files (or proposals), one a split; ("",) where the layout itself
+            names the pictures.
         train_images: how many pictures a seed trains on.
         train_pictures, test_pictures: folders, where annotation files name pictures in them.
-        test_annotations: the annotation file to test with, if there is one.
+        test_annotations: the annotation file (or proposals) to test with, if there is one.
+        proposals: what the boxes that a Fast R-CNN is given come from.
     """
 
     layout: str
@@ -28,6 +31,7 @@ class Data:
     train_pictures: str = ""
     test_pictures: str = ""
     test_annotations: str = ""
+    proposals: str = ""
 
 
 def find_data(
@@ -53,6 +57,18 @@ def find_data(
 def _boxes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
     boxes = voc.find_detection(root, classes)
     return {"classes": boxes.classes, "annotations": ("",), "train_images": len(boxes.images("trainval"))}
+
+
+def _boxes_and_proposals(
+    root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path
+) -> dict:
+    found = find_proposals(root, voc.find_detection(root, classes), out)
+    return {
+        **_boxes(root, classes, split_size, out),
+        "annotations": (str(found.trainval.resolve()),),
+        "test_annotations": str(found.test.resolve()),
+        "proposals": found.source,
+    }
 
 
 def _masks(layout: str) -> Callable[..., dict]:
@@ -93,6 +109,7 @@ def _instances(
 
 LAYOUTS: dict[str, Callable[..., dict]] = {
     "voc_boxes": _boxes,
+    "voc_boxes_and_proposals": _boxes_and_proposals,
     "voc_masks": _masks("voc_masks"),
     "cityscapes_masks": _masks("cityscapes_masks"),
     "coco": _coco,

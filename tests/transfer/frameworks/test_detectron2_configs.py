@@ -23,6 +23,7 @@ from torch.nn.modules.batchnorm import _BatchNorm  # noqa: E402
 from distill.demo.scenes import DIGITS  # noqa: E402
 from distill.demo.world import write_demo  # noqa: E402
 from transfer.datasets.cityscapes import CLASSES as CITYSCAPES  # noqa: E402
+from transfer.datasets.find import find_data  # noqa: E402
 from transfer.frameworks.detectron2.export import own_names  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
@@ -43,6 +44,7 @@ ROWS = {
     "voc07_det_res5": Row("voc", 16, 0.02, 24_000, [18_000, 22_000]),
     "coco_det": Row("coco", 16, 0.02, 90_000, [60_000, 80_000]),
     "coco_det_c4": Row("coco", 16, 0.02, 90_000, [60_000, 80_000]),
+    "voc07_fast_rcnn": Row("voc_proposals", 2, 0.001, 15_000, [5_000, 10_000]),
     "cityscapes_seg_d2": Row("masks", 16, 0.01, 90_000, [63_000, 81_000]),
 }
 SMALL = (
@@ -58,13 +60,19 @@ SMALL = (
     "dataloader.evaluator.dataset_name=tiny_test",
 )
 FEW_REGIONS = ("model.roi_heads.batch_size_per_image=16", "model.proposal_generator.post_nms_topk=[50,20]")
-RESULTS = {"voc": {"bbox"}, "coco": {"bbox", "segm"}, "masks": {"sem_seg"}}
+RESULTS = {"voc": {"bbox"}, "voc_proposals": {"bbox"}, "coco": {"bbox", "segm"}, "masks": {"sem_seg"}}
 OF_DATA = {
     "voc": (*FEW_REGIONS, f"model.roi_heads.num_classes={len(DIGITS)}"),
     "coco": (
         *FEW_REGIONS,
         f"model.roi_heads.num_classes={len(DIGITS)}",
         "dataloader.train.mapper.instance_mask_format=bitmask",  # the demo's masks are run-length encoded
+    ),
+    "voc_proposals": (
+        f"model.roi_heads.num_classes={len(DIGITS)}",
+        "model.roi_heads.batch_size_per_image=8",
+        "dataloader.train.mapper.precomputed_proposal_topk=30",
+        "dataloader.test.mapper.precomputed_proposal_topk=10",
     ),
     "masks": (),
 }
@@ -100,7 +108,7 @@ def tiny(demo):
             DatasetCatalog.register(name, partial(load_cityscapes_semantic, *folders))
             MetadataCatalog.get(name).set(stuff_classes=CITYSCAPES, ignore_label=255)
 
-    yield {"voc": voc, "coco": coco, "masks": masks}
+    yield {"voc": voc, "voc_proposals": voc, "coco": coco, "masks": masks}
     for name in ("tiny_train", "tiny_test"):
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
@@ -115,11 +123,15 @@ def test_every_config_has_a_row():
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, tmp_path):
+def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, demo, tmp_path):
     """What ``tools/lazyconfig_train_net.py`` of Detectron2 does, with overrides in its own grammar."""
     kind = ROWS[name].kind
     tiny[kind]()
     overrides = [*SMALL, *OF_DATA[kind], f"train.output_dir={tmp_path}"]
+    if kind == "voc_proposals":
+        found = find_data("voc_boxes_and_proposals", str(demo), DIGITS, None, tmp_path)
+        for split, file in (("train", found.annotations[0]), ("test", found.test_annotations)):
+            overrides.append(f"dataloader.{split}.dataset.proposal_files=[{file}]")
     cfg = LazyConfig.apply_overrides(load(name), overrides)
     model = instantiate(cfg.model).to(cfg.train.device)
     cfg.optimizer.params.model = model
@@ -145,7 +157,7 @@ def test_the_published_settings(name):
         before, after = (rate((step + shift) / row.steps) for shift in (-1, 0))
         assert (before, after) == pytest.approx((0.1 ** (number - 1), 0.1**number))
     norms = {type(part) for part in instantiate(cfg.model).modules() if isinstance(part, _BatchNorm)}
-    assert norms == {torch.nn.SyncBatchNorm}
+    assert norms == ({torch.nn.SyncBatchNorm} if name != "voc07_fast_rcnn" else set()), "AlexNet has none"
     assert cfg.dataloader.train.mapper.image_format == cfg.model.get("input_format", "RGB") == "RGB"
     assert cfg.dataloader.test.mapper.image_format == "RGB"
     assert cfg.model.pixel_std[0] == 58.395, "in RGB the first is red's"

@@ -8,9 +8,14 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from detectron2.data import DatasetCatalog, DatasetMapper, get_detection_dataset_dicts
+from detectron2.data import (
+    DatasetCatalog,
+    DatasetMapper,
+    get_detection_dataset_dicts,
+    load_proposals_into_dataset,
+)
 from detectron2.data.datasets import register_coco_instances
-from detectron2.data.detection_utils import check_image_size
+from detectron2.data.detection_utils import check_image_size, transform_proposals
 from detectron2.data.transforms import AugInput
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import BoxMode
@@ -22,11 +27,14 @@ from transfer.datasets.voc import find_detection
 from transfer.datasets.voc_ap import evaluate
 
 
-def voc_dicts(root: str, split: str, classes: Iterable[str], filter_empty: bool = True) -> list[dict]:
+def voc_dicts(
+    root: str, split: str, classes: Iterable[str], filter_empty: bool = True, proposals: str = ""
+) -> list[dict]:
     """Detectron2's dataset dicts of a VOC split; pixels counted from 1, last included, become edges from 0.
 
     Args:
         filter_empty: leave out pictures without a box.
+        proposals: file of the boxes that a Fast R-CNN is given.
     """
     classes = tuple(classes)
     found = [
@@ -46,7 +54,9 @@ def voc_dicts(root: str, split: str, classes: Iterable[str], filter_empty: bool 
         }
         for image in find_detection(root, classes).images(split)
     ]
-    return [record for record in found if record["annotations"]] if filter_empty else found
+    if filter_empty:
+        found = [record for record in found if record["annotations"]]
+    return load_proposals_into_dataset(found, proposals) if proposals else found
 
 
 def coco_dicts(annotations: str, pictures: str, filter_empty: bool = True) -> list[dict]:
@@ -71,6 +81,8 @@ class Mapper(DatasetMapper):
         record["image"] = torch.from_numpy(np.ascontiguousarray(given.image.transpose(2, 0, 1)))
         if given.sem_seg is not None:
             record["sem_seg"] = torch.from_numpy(given.sem_seg.astype(np.int64))
+        if self.proposal_topk is not None:
+            transform_proposals(record, given.image.shape[:2], transforms, proposal_topk=self.proposal_topk)
         if not self.is_train:
             record.pop("annotations", None)
         elif "annotations" in record:

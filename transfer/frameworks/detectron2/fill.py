@@ -16,6 +16,7 @@ from distill.engine.options import parse_options
 from distill.errors import UserError, unknown
 from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
 from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
+from transfer.frameworks.detectron2.fast_rcnn import OwnBoxHead, box_head_width
 from transfer.frameworks.detectron2.masks import MaskEvaluator, mask_dicts
 from transfer.jobs.job import Filled, Job
 from transfer.jobs.schedule import Schedule, batch_size, fit
@@ -23,6 +24,7 @@ from transfer.network.partition import StagedBackbone
 from transfer.network.policy import first_stages
 
 FILE = "config.yaml"
+BOXES = ("voc_boxes", "voc_boxes_and_proposals")  # layouts whose boxes VOC's metric measures
 MASKS = ("voc_masks", "cityscapes_masks")  # layouts with a class number for every pixel
 
 
@@ -49,6 +51,9 @@ def fill(job: Job) -> Filled:
     _fill_data(cfg.dataloader, job)
     _fill_sizes(cfg.dataloader, job)
     _fill_machine(cfg.train, job, schedule)
+    if job.data.proposals:
+        cfg.train.proposals = job.data.proposals  # rows of others are another table
+        lines.append(f"proposals:       {job.data.proposals}")
     set_keys(cfg, job.options)
     frozen = max(node.frozen for node in _nodes(cfg.model) if node.get("_target_") is DistilledBackbone)
     return Filled(FILE, _text(cfg), read_schedule(cfg), tuple(lines), first_stages(frozen))
@@ -95,6 +100,8 @@ def _fill_model(model: DictConfig, job: Job) -> None:
                 node.frozen = 0  # nothing is learnt yet that could be kept
         if node.get("_target_") is own_res5:
             node.out_channels = channels["res5"]
+        if node.get("_target_") is OwnBoxHead:
+            node.out_channels = box_head_width(initial.arch)
         if "num_classes" in node and not OmegaConf.is_interpolation(node, "num_classes"):
             node.num_classes = len(job.data.classes)
         # On one device SyncBN would only be a slower BN.
@@ -117,10 +124,12 @@ def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
 def _fill_data(loaders: DictConfig, job: Job) -> None:
     data, train, test = job.data, loaders.train, loaders.test
     common = {"root": data.root, "classes": list(data.classes)}
-    if data.layout == "voc_boxes":
+    if data.layout in BOXES:
         train.dataset = L(voc_dicts)(split="trainval", **common)
         test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)
         loaders.evaluator = L(VocEvaluator)(split="test", **common)
+        if data.proposals:
+            train.dataset.proposals, test.dataset.proposals = job.annotations, data.test_annotations
     elif data.layout in MASKS:
         common["layout"] = data.layout
         train.dataset, test.dataset = (L(mask_dicts)(split=split, **common) for split in ("train", "val"))
