@@ -4,8 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.errors import UserError, unknown
-from transfer.datasets import cityscapes_instances, coco, segmentation, voc
+from distill.errors import unknown
+from transfer.datasets import cityscapes_instances, coco, coco_files, segmentation
+from transfer.datasets.boxes import find_boxes
+from transfer.datasets.layout import has_folder
 from transfer.datasets.proposals import find_proposals
 
 
@@ -55,14 +57,14 @@ def find_data(
 
 
 def _boxes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    boxes = voc.find_detection(root, classes)
+    boxes = find_boxes(root, classes)
     return {"classes": boxes.classes, "annotations": ("",), "train_images": len(boxes.images("trainval"))}
 
 
 def _boxes_and_proposals(
     root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path
 ) -> dict:
-    found = find_proposals(root, voc.find_detection(root, classes), out)
+    found = find_proposals(root, find_boxes(root, classes), out)
     return {
         **_boxes(root, classes, split_size, out),
         "annotations": (str(found.trainval.resolve()),),
@@ -80,18 +82,27 @@ def _masks(layout: str) -> Callable[..., dict]:
 
 
 def _coco(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    return _instances(coco.find_instances(root), classes, split_size, out)
+    """COCO's format, or else Cityscapes' masks."""
+    cityscapes = has_folder(root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
+    from_masks = cityscapes and not coco_files.is_there(root)
+    found = cityscapes_instances.find_instances(root, out) if from_masks else coco.find_instances(root)
+    return _instances(found, classes, split_size, out)
 
 
 def _cityscapes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    return _instances(cityscapes_instances.find_instances(root, out), classes, split_size, out)
+    """Cityscapes' masks, or else COCO's format."""
+    cityscapes = has_folder(root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
+    from_masks = cityscapes or not coco_files.is_there(root)
+    found = cityscapes_instances.find_instances(root, out) if from_masks else coco.find_instances(root)
+    return _instances(found, classes, split_size, out)
 
 
 def _instances(
     found: coco.CocoInstances, classes: tuple[str, ...] | None, split_size: int | None, out: Path
 ) -> dict:
     if classes:
-        raise UserError("--classes: this layout names its classes in the annotation file")
+        found = coco.select_classes(found, classes, out)
+    coco.check_masks(coco_files.read(found.val[0]), found.val[0])
     files, images = [found.train[0]], split_size
     if split_size is None:
         images = len(coco.boxed_images(found))

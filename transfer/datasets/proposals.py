@@ -23,6 +23,7 @@ import numpy as np
 
 from distill.errors import UserError
 from distill.results.atomic import write_bytes
+from transfer.datasets.coco_boxes import CocoBoxes
 from transfer.datasets.voc import VocDetection, VocImage
 
 SPLITS = ("trainval", "test")
@@ -41,7 +42,7 @@ class Proposals:
     test: Path
 
 
-def find_proposals(root: str | os.PathLike, data: VocDetection, out: Path) -> Proposals:
+def find_proposals(root: str | os.PathLike, data: VocDetection | CocoBoxes, out: Path) -> Proposals:
     """Writes ``out/<source>_<split>.pkl``, by the first of the three ways; such files are kept.
 
     Raises:
@@ -67,7 +68,7 @@ def _given(root: Path, folder: Path, split: str) -> Path | None:
 
 
 def _write(
-    data: VocDetection,
+    data: VocDetection | CocoBoxes,
     source: str,
     find: Callable[[str, list[VocImage]], Iterable[np.ndarray]],
     out: Path,

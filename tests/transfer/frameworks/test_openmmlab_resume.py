@@ -45,7 +45,7 @@ SMALL = {
 
 
 def some_run(demo: Path, work_dir: Path):
-    """``coco_lowshot_1k``: five pictures in batches of two, each epoch in another order, mirrored at random."""
+    """``coco_lowshot_1k``: five pictures in batches of two, in another order every epoch, some mirrored."""
     benchmark = find_benchmark("coco_lowshot_1k")
     options = ("--work-dir", str(work_dir), "--image-size", "64", "--batch-size", "2")
     given = run.parser().parse_args(["coco_lowshot_1k", "x", *options])

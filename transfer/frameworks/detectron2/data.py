@@ -22,8 +22,8 @@ from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
 from distill.data.images import read_rgb
+from transfer.datasets.boxes import find_boxes
 from transfer.datasets.segmentation import read_classes
-from transfer.datasets.voc import find_detection
 from transfer.datasets.voc_ap import evaluate
 
 
@@ -52,7 +52,7 @@ def voc_dicts(
                 for item in image.objects
             ],
         }
-        for image in find_detection(root, classes).images(split)
+        for image in find_boxes(root, classes).images(split)
     ]
     if filter_empty:
         found = [record for record in found if record["annotations"]]
@@ -86,6 +86,8 @@ class Mapper(DatasetMapper):
         if not self.is_train:
             record.pop("annotations", None)
         elif "annotations" in record:
+            if any(isinstance(item.get("segmentation"), dict) for item in record["annotations"]):
+                self.instance_mask_format = "bitmask"  # run lengths are no polygons
             self._transform_annotations(record, transforms, given.image.shape[:2])
         return record
 
@@ -95,7 +97,7 @@ class VocEvaluator(DatasetEvaluator):
 
     def __init__(self, root: str, split: str, classes: Iterable[str]):
         self.classes = tuple(classes)
-        self.images = find_detection(root, self.classes).images(split)
+        self.images = find_boxes(root, self.classes).images(split)
         self.reset()
 
     def reset(self) -> None:

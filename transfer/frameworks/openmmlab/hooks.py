@@ -1,4 +1,4 @@
-"""What a run of ours adds to a framework's: progress lines, whole checkpoints of plain data, its own seeds."""
+"""What a run of ours adds to a framework's: progress lines, seeds of epochs, whole and plain checkpoints."""
 
 import random
 
