@@ -30,10 +30,11 @@ EXTRAS = {
     "mmlab": ["mmcv==2.1.0", "mmdet==3.3.0", "mmsegmentation==1.2.2", "ftfy", "regex"],
     "faiss-cpu": ["faiss-cpu>=1.8"],
     "faiss-gpu": ["faiss-gpu>=1.8"],
+    "grad-cam": ["grad-cam>=1.5"],
     "dev": ["import-linter>=2.7", "pytest>=8.1", "pytest-xdist", "ruff"],
 }
 # faiss-cpu and faiss-gpu are the same module: `all` takes the one that runs everywhere
-EXTRAS["all"] = [*EXTRAS["mmlab"], *EXTRAS["faiss-cpu"], *EXTRAS["dev"]]
+EXTRAS["all"] = [*EXTRAS["mmlab"], *EXTRAS["faiss-cpu"], *EXTRAS["grad-cam"], *EXTRAS["dev"]]
 
 
 def version() -> str:

@@ -1,4 +1,4 @@
-"""Collectives that are the identity when there is one process."""
+"""Collective operations; with one process they return their input."""
 
 import os
 
@@ -18,9 +18,9 @@ def rank() -> int:
 
 
 def join_torchrun() -> None:
-    """Starts ``torch.distributed`` where ``torchrun`` has started this process, else does nothing.
+    """Starts ``torch.distributed`` if ``torchrun`` started this process, else does nothing.
 
-    For tools whose processes only need to know their number: nothing that is on a GPU is exchanged.
+    It uses gloo: the tools that call it need each process's number and exchange nothing that is on a GPU.
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         dist.init_process_group("gloo")

@@ -26,7 +26,7 @@ def unknown(kind: str, name: str, valid: Iterable[str], at_most: int = 30) -> Us
 
 
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
-    """Runs a tool's ``main`` and leaves the process with its exit code.
+    """Runs a tool's ``main`` and exits with the code that it returns.
 
     Expected failures (``UserError``, a full disk, a missing permission, Ctrl-C) become one line on
     stderr and exit code 2 (130 for Ctrl-C). ``DISTILL_TRACEBACK=1`` or ``--traceback`` on the command

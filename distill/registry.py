@@ -1,7 +1,7 @@
 """This package's registries, children of mmengine's.
 
 A config names a class by ``type='CompRess'``; mmengine's Runner finds it here because the config's
-``default_scope`` is ``distill``. The modules given with each are imported on first use.
+``default_scope`` is ``distill``. Each registry imports the modules given with it on first use.
 """
 
 from mmengine import registry as root

@@ -1,1 +1,1 @@
-"""A package of its own: other packages install a folder `tests` that would be found first."""
+"""A package, because other packages install a folder `tests` that would be found first."""

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 # One thread here and in the tools that tests start: sums of floats depend on the number of threads, and
-# runs are compared bit for bit. Set before anything imports torch.
+# tests compare runs bit for bit. This must come before anything imports torch.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np  # noqa: E402
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 @pytest.fixture(autouse=True)
 def own_scope(monkeypatch):
-    """mmengine keeps the scope of every Runner for the whole process: here each test starts without one."""
+    """Each test starts without a scope; mmengine keeps the scope of every Runner for the whole process."""
     from mmengine.registry import DefaultScope
 
     monkeypatch.setattr(DefaultScope, "_instance_dict", type(DefaultScope._instance_dict)())
@@ -104,9 +104,9 @@ def run_tool():
 
 @pytest.fixture
 def run_here(monkeypatch, capsys):
-    """Runs ``tools/NAME.py ARGS`` in this process, to spare the imports, and returns its output.
+    """Runs ``tools/NAME.py ARGS`` in this process, to save the imports, and returns its output.
 
-    On failure (``code=2``) that is the one line of its error.
+    On failure (``code=2``) the output is the one line of its error.
     """
 
     def run(name: str, *args, code: int = 0) -> str:

@@ -51,7 +51,7 @@ def commands(text: str) -> list[str]:
 
 
 def is_call(line: str, match: re.Match) -> bool:
-    """Whether it is to be typed, and not only the name of the file in a sentence."""
+    """Whether it is a command to type, and not only the name of a file in a sentence."""
     before, after = line[: match.start()].strip(), line[match.end() :].strip()
     if not re.fullmatch(r"(\$ )?((python|bash|torchrun)\b.*)?", before):
         return False
@@ -113,12 +113,12 @@ def takes(method: str, option: str) -> bool:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_commands_of_the_documentation(path):
-    """ "... --flag" goes on from a command before it; each other flag or key is a tool's or a method's."""
+    """ "... --flag" continues a command before it; every other flag or key belongs to a tool or a method."""
     flags = {flag for tool in [*(path.name for path in TOOLS), *MODULES] for flag in options_of(tool)}
     before = []
     for _, text in blocks(path.read_text()):
         if re.search(r"[A-Z\d]/tools/", text):
-            continue  # a script of another project, in its checkout
+            continue  # a script of another project
         for command in commands(text):
             parse(command)
             before.append(command)
@@ -152,7 +152,7 @@ def test_commands_of_the_demo():
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_python_of_the_documentation(path):
-    """Snippets compile, what they import exists, and calls give only arguments that are taken."""
+    """Snippets compile, their imports exist, and their calls give only arguments that the function takes."""
     names = {"distill": importlib.import_module("distill")}
     for language, text in blocks(path.read_text()):
         if language == "python" or text.startswith("distill."):
@@ -179,7 +179,7 @@ def check_call(call: ast.Call, names: dict) -> None:
     function = eval(ast.unparse(call.func), names)
     keywords = {keyword.arg: None for keyword in call.keywords}
     if inspect.isbuiltin(function):
-        return  # it has no signature to look at
+        return  # it has no signature
     inspect.signature(function).bind(*[None] * len(call.args), **keywords)
 
 

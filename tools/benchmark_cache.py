@@ -4,8 +4,8 @@
   python tools/benchmark_cache.py --teacher resnet50 --student resnet18 --images 128
 
 Weights are random (time does not depend on them), pictures come from the demo world, and data loading
-runs in this process for both, so that the difference is the teacher alone. The cost of writing the
-cache, paid once, is shown too.
+runs in this process for both, so that the teacher is the only difference. The cost of writing the cache
+once is shown too.
 """
 
 import argparse

@@ -1,12 +1,12 @@
 #!/usr/bin/env python
-"""Images a second on one core: this project's views beside the same ones as their authors' code makes them.
+"""Images a second on one core: this project's views beside the same views made as in their authors' code.
 
   python tools/benchmark_input.py
 
 The authors' code is written as torchvision's transforms of PIL images, with Pillow's Gaussian blur, and
 normalises on the CPU; here the networks do that. Pictures are JPEGs of 500 x 375 pixels, written for this
-measurement, or those in ``--data``. Both ways take turns, image by image, and processor time is counted, so
-that a busy machine changes both alike.
+measurement, or those in ``--data``. Both ways take turns, image by image, and processor time is measured,
+so that a busy machine changes both alike.
 """
 
 import argparse
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def write_pictures(folder: Path, count: int) -> str:
-    """Pictures with coarse and fine structure, so that decoding one costs what a photograph's does."""
+    """Pictures with coarse and fine structure, so that decoding one takes as long as a photograph."""
     import numpy as np
     from PIL import Image
 
@@ -123,7 +123,7 @@ def rates(root: str, augmentation: dict, theirs: list, images: int, rounds: int)
             started = time.process_time()
             ours[epoch, index]
             between = time.process_time()
-            image = Image.open(Path(root) / ours.paths[index]).convert("RGB")
+            image = Image.open(ours.images.name(index)).convert("RGB")
             [transform(image) for transform in theirs]
             seconds[0] += between - started
             seconds[1] += time.process_time() - between

@@ -2,9 +2,9 @@
 """Time and memory of the CompRess loss (forward and backward) beside two yardsticks.
 
 The straightforward implementation clones the queues and keeps both logit matrices, a softmax, a
-log-softmax and their gradients. The bare matrix products are the three that no implementation can do
-without: both logit matrices and the student's gradient. Each runs in a process of its own, so that
-its peak memory is its own.
+log-softmax and their gradients. The bare matrix products are the three that every implementation
+needs: both logit matrices and the student's gradient. Each runs in a process of its own, so that its
+peak memory is its own.
 
   python tools/benchmark_loss.py                    # B = 256, K = 128,000, 1q and 2q
   python tools/benchmark_loss.py --device cuda

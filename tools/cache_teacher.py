@@ -4,7 +4,7 @@
   python tools/cache_teacher.py --data DIR --teacher NAME_OR_FILE --out CACHE_DIR
   torchrun --nproc-per-node 8 tools/cache_teacher.py ...    8 GPUs share the images
 
-An interrupted run goes on where it stopped, with any number of processes. Use the cache with
+An interrupted run continues where it stopped, with any number of processes. Use the cache with
 tools/distill.py --teacher-cache CACHE_DIR.
 """
 

@@ -4,10 +4,10 @@ r"""Trains one student by every method with one equal budget and puts the result
   python tools/compare_methods.py --data ROOT --teacher FILE --student mobilenetv3_small_100 --epochs 5 \
       --batch-size 64 --out work_dirs/comparison
 
-ROOT/train and ROOT/val hold a folder a class; training looks at no label. All methods get the same images,
-epochs, batch, image size and optimiser, and their published views and losses but for what RUNS below changes;
---teacher is a checkpoint with a projection head. What is done already is skipped, so that a second call goes
-on, and calls with different --only can run side by side. Ends with a Markdown table of all that is in OUT.
+ROOT/train and ROOT/val hold a folder a class; training uses no labels. All methods get the same images,
+epochs, batch, image size and optimiser, and their published views and losses, except for the changes in RUNS
+below; --teacher is a checkpoint with a projection head. A second call skips what is done, and calls with
+different --only can run side by side. The last output is a Markdown table of all results in OUT.
 """
 
 import argparse
@@ -27,11 +27,11 @@ class Run:
 
     Attributes:
         teacher: ``cached`` (its embeddings), ``live`` (the method needs more than embeddings),
-            ``prototypes`` (as SwAV's: with the centres of its embeddings), ``trained`` (together with the
-            student, the same architecture), or None.
-        options: changes to the config that the size of the data and of the budget ask for.
-        lr: the optimiser's, where the common one does worse; --lr leaves it alone.
-        warmup: epochs until the learning rate is there.
+            ``prototypes`` (with the centres of its embeddings, like SwAV's), ``trained`` (the same
+            architecture, trained together with the student), or None.
+        options: changes to the config that the size of the data and of the budget require.
+        lr: the optimiser's, where the common one does worse; --lr does not change it.
+        warmup: epochs until the full learning rate.
     """
 
     method: str
@@ -48,11 +48,11 @@ def _views(**settings) -> dict:
 # 3,000 prototypes, 16,384 negatives and 6 small views are for a million images
 PROTOTYPES = 300
 FEW_VIEWS = _views(small_views=2)
-# A random small network maps two strongly coloured views of a picture to unrelated places, and in a budget as
-# small as this it does not get over that: methods without a pretrained teacher see milder views.
+# A random small network maps two strongly coloured views of a picture to unrelated places, and so small a
+# budget does not change that: methods without a pretrained teacher see milder views.
 MILD_VIEWS = _views(type="SimCLRAugmentation", strength=0.5, blur=0.0, scale=(0.2, 1.0), views=2)
 # Where views agree less than epsilon / temperature, clusters fade instead of growing, until all pictures
-# share one code; hence the small epsilon, and prototypes that hold still until there is something to follow.
+# share one code. So epsilon is small, and prototypes are frozen until there is something to follow.
 CLUSTERED = {
     **FEW_VIEWS,
     **_views(strength=0.25, scale=(0.4, 1.0), small_scale=(0.14, 0.4)),
@@ -62,12 +62,12 @@ CLUSTERED = {
     "model.queue_length": 0,
     "model.prototypes_frozen_until_epoch": 2,
 }
-# With the published momentum the keys stay random for as long as this lasts. A faster key encoder makes a
-# long queue's keys so old that a query differs from them by its age alone, whatever the picture shows.
+# With the published momentum the keys would stay random during so short a run. With a faster key encoder a
+# long queue's keys are so old that a query differs from them by its age alone, whatever the picture shows.
 FRESH_KEYS = {"model.momentum": 0.99, "model.queue_length": 256, "model.shuffle_groups": 2}
-# heads as wide as the teacher's, as in the released code; crops in which a pixel shows something similar
+# heads as wide as the teacher's, as in the released code; large crops, in which pixels show similar things
 PIXELS = _views(scale=(0.4, 1.0)) | {"model.hidden": 512}
-FROM_NOTHING = dict(lr=1e-3, warmup=0.5)  # targets are noise at first
+FROM_NOTHING = dict(lr=1e-3, warmup=0.5)  # the targets are noise at first
 ONLINE = {"model.online_teacher.channels_last": True, "model.online_teacher.zero_init_last": True}
 RUNS = {
     "CompRess-1q": Run("compress_1q"),
@@ -129,7 +129,7 @@ def cached(args: argparse.Namespace, output: str) -> Path:
 
 
 def with_prototypes(args: argparse.Namespace) -> Path:
-    """The teacher with the k-means centres of its embeddings, as SwAV's has its prototypes."""
+    """The teacher with the k-means centres of its embeddings in place of SwAV's prototypes."""
     import numpy as np
     import torch
     from torch.nn import functional as F
@@ -185,7 +185,7 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
 
 
 def _schedule(epochs: int, warmup: float) -> list[dict]:
-    """A cosine to 0 after a linear warm-up, by the step."""
+    """A linear warm-up, then a cosine to 0, updated at every step."""
     common = dict(by_epoch=True, convert_to_iter_based=True)
     cosine = dict(type="CosineAnnealingLR", begin=warmup, end=epochs, T_max=epochs - warmup, **common)
     if not warmup:
@@ -211,7 +211,7 @@ def measure(args: argparse.Namespace, name: str, weights, init: str) -> None:
 
 
 def table(rows: list[dict]) -> list[str]:
-    """Markdown: what the protocols that run unasked measured, the best by the first column first."""
+    """Markdown: what the protocols that run unasked measured, sorted by the first column, best first."""
     found: dict[str, dict] = {}
     for row in rows:
         found.setdefault(row["label"], {})[row["task"]] = row["metrics"]

@@ -2,8 +2,8 @@
 """The main job on made-up data, by the commands that a user would type.
 
 Images -> a self-supervised teacher -> a distilled student -> frozen-feature evaluation -> conversion ->
-detection and segmentation, beside a random student -> report. Can be run again: finished steps are
-skipped. `--fresh` starts over.
+detection and segmentation, beside a random student -> report. A second call skips the finished steps;
+`--fresh` starts over.
 """
 
 import argparse
@@ -23,18 +23,18 @@ from distill.results.atomic import write_text  # noqa: E402
 
 TEACHER, STUDENT = "resnet10t", "test_resnet"
 SIZE = 32  # pixels; test_resnet is timm's smallest ResNet: 0.37 M parameters, a thirteenth of the teacher
-# {out} is the folder of the demo. Published settings are ImageNet's; what a thousand small pictures need
-# instead (larger crops, a small batch and with it Adam rather than LARS) goes into the run's own config.
+# {out} is the folder of the demo. Published settings are for ImageNet; what a thousand small pictures need
+# instead (larger crops, a small batch and with it Adam instead of LARS) goes into the run's own config.
 TRAIN = (
     f"--data {{out}}/data/imagefolder/train --image-size {SIZE} --batch-size 64 --workers 1 --resume "
     "--cfg-options train_dataloader.dataset.augmentation.scale='(0.3,0.7)' "
 )
-# Sheets of digits: no flips, as a mirrored 2 is not a 2; more grey, as the colour alone tells sheets apart
+# No flips, because a mirrored 2 is not a 2; more grey, because the colour alone tells sheets apart.
 VIEWS = " ".join(
     f"train_dataloader.dataset.augmentation.{setting}"
     for setting in ("strength=0.75", "blur=0", "grey=0.5", "flip=0")
 )
-# Few steps: residual blocks that start as identities learn faster than the authors' start of CompRess.
+# In few steps residual blocks that start as identities learn faster than with the start of CompRess's code.
 ZERO_START = "model.student.zero_init_last=True"
 ADAM = "optim_wrapper.optimizer={'_delete_':True,'type':'AdamW','lr':0.002,'weight_decay':0.01}"
 EVALUATE = (
@@ -89,7 +89,7 @@ def run_step(what: str, command: str, place: str, done: Path) -> None:
         print(f"[{place}] {what}: done before")
         return
     print(f"\n[{place}] {what}\n$ {command}", flush=True)
-    # this Python, also for the wrapper scripts, whatever is active in the shell
+    # this Python for the wrapper scripts too, whatever is active in the shell
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     words = [sys.executable if word == "python" else word for word in shlex.split(command)]
     if subprocess.run(words, env={**os.environ, "PATH": path}).returncode:

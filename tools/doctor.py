@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Says what is installed, tries what it is for, and names the line that mends what does not work.
+"""Says what is installed, tries whether it works, and names the command that mends what does not.
 
 Exit code 0 when everything required works, 1 otherwise.
 """
@@ -33,6 +33,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Finding:
+    """What was found about one part; ``mend`` is empty if it works."""
+
     name: str
     version: str
     required: bool
@@ -157,7 +159,7 @@ def examine(check: Check) -> Finding:
     version = installed(check.package) or (installed("faiss-gpu") if check.name == "FAISS" else "")
     try:
         works, says = True, check.try_it()
-    except Exception as error:  # a broken package can raise anything; the first line of it is reported
+    except Exception as error:  # a broken package can raise anything; its first line is reported
         works, says = False, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
     return Finding(check.name, version, check.required, works, says, "" if works else check.mend)
 
@@ -186,7 +188,7 @@ def main() -> int:
     args = parser().parse_args()
     import warnings
 
-    warnings.simplefilter("ignore")  # deprecations inside the examined packages are not findings
+    warnings.simplefilter("ignore")  # deprecations in the examined packages are not findings
     if not args.json:
         print(f"Python {platform.python_version()}, {platform.platform()}")
     findings = []

@@ -5,13 +5,17 @@
   python tools/evaluate.py --random --arch resnet18 --data ROOT     the same network before any training
   python tools/evaluate.py resnet50 --data ROOT                     timm's weights by name
   torchrun --nproc-per-node 8 tools/evaluate.py ... --features DIR  8 GPUs share the images
+  python tools/evaluate.py work_dirs/RUN/last.pth --data-root DIR --sets cifar10,dtd --protocols linear_crops
+  python tools/evaluate.py work_dirs/RUN/last.pth --data-root DIR --protocols all --dry-run
 
-One row a protocol is appended to results.jsonl.
+One row a protocol is appended to results.jsonl. With --data-root, every protocol runs on the known data sets
+on which its paper reports it, as far as they are there; the plan comes first, and what has a row is left out.
 """
 
 import argparse
 import importlib.util
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from distill.data import sets  # noqa: E402
 from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import UserError, run_cli, unknown  # noqa: E402
 from distill.results.protocol import Protocol, declared  # noqa: E402
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from distill.backbones import Backbone
     from distill.backbones.weights import Weights
     from distill.evaluation import Evaluator, LabelledFolder
+    from distill.evaluation.plan import Pair
 
 
 def parser() -> argparse.ArgumentParser:
@@ -45,8 +51,14 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--data", metavar="ROOT", help="folder with train and val, a folder a class in each")
     data.add_argument("--train", metavar="DIR", help="labelled training images (default: ROOT/train)")
     data.add_argument("--val", metavar="DIR", help="labelled validation images (default: ROOT/val)")
+    data.add_argument("--data-root", metavar="DIR", help="folder with known data sets, each as published")
+    data.add_argument("--sets", default="", metavar="A,B", help="of those below (default: the papers')")
+    data.add_argument("--download", action="store_true", help="fetch missing sets that torchvision can fetch")
     data.add_argument("--image-size", type=int, help="side of the crop (default: the checkpoint's, or 224)")
-    data.add_argument("--resize", type=int, help="shorter side before (default: image size * 256 / 224)")
+    data.add_argument(
+        "--resize", metavar="PX", type=lambda side: int(side) if side.isdigit() else side,
+        help="shorter side before (default: image size * 256 / 224), or squash: the whole picture, no crop",
+    )  # fmt: skip
     data.add_argument("--interpolation", default="bilinear", help="bilinear (default) or bicubic")
     for name in ("mean", "std"):
         data.add_argument(
@@ -63,8 +75,9 @@ def parser() -> argparse.ArgumentParser:
     )
     what = parser.add_argument_group("protocols")
     what.add_argument(
-        "--protocols", default=unasked, metavar="A,B", help=f"of those below (default {unasked})"
+        "--protocols", default=unasked, metavar="A,B", help=f"of those below, or all (default {unasked})"
     )
+    what.add_argument("--dry-run", action="store_true", help="only say what would run, and what it costs")
     what.add_argument("--import", dest="file", metavar="FILE.py", help="a file with a protocol of your own")
     what.add_argument(
         "--few-shot", default="", metavar="A,B", help="with few labels as well: '1-shot,1%%,10%%'"
@@ -104,7 +117,27 @@ def described(protocols: dict[str, Protocol]) -> str:
     """The list at the end of ``--help``."""
     width = max(map(len, protocols))
     lines = [f"  {name:<{width}}  {p.title} ({p.paper}), {p.kind}" for name, p in protocols.items()]
-    return "\n".join(["protocols, on the features of the frozen network or training on images:", *lines])
+    known = textwrap.wrap(", ".join(sets.declared()), 100, initial_indent="  ", subsequent_indent="  ")
+    heading = "protocols, on the features of the frozen network or training on images:"
+    return "\n".join([heading, *lines, "", "known data sets (their trees: docs/evaluation.md):", *known])
+
+
+def images(args: argparse.Namespace, chosen: "list[Evaluator]") -> "tuple[dict[str, Pair], list[str]]":
+    """What to measure on, by the known set's name, "" for folders; and what to say of those missing."""
+    from distill.evaluation.plan import load_sets, sets_of
+
+    if args.data_root is None:
+        if args.sets or args.download:
+            raise UserError("--sets and --download need --data-root DIR, the folder of the known data sets")
+        return {"": tuple(folders(args))}, []
+    if args.data or args.train or args.val:
+        raise UserError("--data-root is for known data sets: leave out --data, --train and --val, or it")
+    of_papers = [name for each in chosen for name in sets_of(each.protocol)]
+    names = args.sets.split(",") if args.sets else dict.fromkeys(of_papers)
+    found, missing = load_sets(names, args.data_root, args.download)
+    if args.sets and missing and not args.dry_run:
+        raise UserError(missing[0])
+    return found, missing
 
 
 def import_file(path: str) -> None:
@@ -122,7 +155,8 @@ def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
 
     if args.file:
         import_file(args.file)
-    known, names = evaluators_by_name(), args.protocols.split(",")
+    known = evaluators_by_name()
+    names = list(known) if args.protocols == "all" else args.protocols.split(",")
     for name in names:
         if name not in known:
             raise unknown("protocol", name, known)
@@ -159,18 +193,6 @@ def weights_of(args: argparse.Namespace) -> "Weights":
     return replace(weights, mean=tuple(args.mean or weights.mean), std=tuple(args.std or weights.std))
 
 
-def default_label(args: argparse.Namespace, weights: "Weights") -> str:
-    """The run's name, else the file's or the model's."""
-    if args.random:
-        return f"random {weights.arch}"
-    from distill.results import label_of
-
-    path = Path(args.checkpoint)
-    if run := weights.meta.get("run"):
-        return label_of(run, path)
-    return path.name.split(".")[0] if path.is_file() else path.name
-
-
 def load(weights: "Weights", device: str | None) -> "Backbone":
     """The network on its device; the first process prints what was loaded."""
     from distill.backbones import Backbone
@@ -200,18 +222,20 @@ def results_file(args: argparse.Namespace) -> Path:
 def main() -> None:
     args = parser().parse_args()
     chosen = evaluators(args)
-    train, val = folders(args)
+    data, missing = images(args, chosen)
     weights = weights_of(args)
 
     from distill import results
     from distill.backbones import check_image_size
-    from distill.checkpoints import init_of
+    from distill.checkpoints import init_of, label_of_weights
     from distill.distributed import join_torchrun, rank, world_size
-    from distill.evaluation import Extraction, evaluate, extract_both, format_table
+    from distill.evaluation import Extraction, evaluate, format_table
+    from distill.evaluation.cost import left_out, measure, plan_lines
+    from distill.evaluation.plan import done_before, help_extract, make_plan, run_plan
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
-    label = args.label or default_label(args, weights)
+    label = args.label or label_of_weights(weights)
     init = args.init_label or init_of(weights)
     file = results_file(args)
     work_dir = args.work_dir or file.parent / "evaluation"
@@ -220,17 +244,35 @@ def main() -> None:
         raise UserError("several processes: say --features DIR, a folder that all of them see")
     backbone = load(weights, args.device)
     check_image_size(backbone, size, size)
+    planned = args.data_root is not None or args.protocols == "all"
+    rows = results.read(file) if planned else []
+    is_done = done_before(rows, backbone, weights, extraction, args.seed)
+    plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)
+    if planned and plan.unfit and not plan.data:
+        raise UserError("; ".join(left_out(plan)))
     if rank() > 0:
-        extract_both(backbone, train, val, extraction, keep=args.features)
+        help_extract(plan, backbone, extraction, args.features)
         return
-    measured = []
-    for result in evaluate(backbone, train, val, chosen, extraction, work_dir=work_dir, keep=args.features):
+    if planned or args.dry_run:
+        print(*plan_lines(plan, measure(plan, backbone, extraction)), sep="\n")
+    if args.dry_run:
+        return
+    if not plan.data:
+        raise UserError(f"{args.data_root}: none of these data sets is there")
+    measured, failed = [], []
+    if planned:
+        found = run_plan(plan, backbone, extraction, failed, work_dir, args.features)
+    else:
+        found = evaluate(backbone, *data[""], chosen, extraction, work_dir=work_dir, keep=args.features)
+    for result in found:
         # at once, so that a result is kept if the next protocol fails
         results.append(file, result.row(label, init, weights, args.seed))
         measured.append(result)
-    print(f"\n{label} ({init}, {weights.arch}, {size} px), percent")
-    print(*format_table(measured), sep="\n")
+    if measured:
+        print(f"\n{label} ({init}, {weights.arch}, {size} px), percent", *format_table(measured), sep="\n")
     print(f"{len(measured)} rows added to {file}")
+    if failed:
+        raise UserError(f"{len(failed)} of {len(plan.todo)} failed: {'; '.join(failed)}")
 
 
 if __name__ == "__main__":

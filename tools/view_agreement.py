@@ -6,7 +6,7 @@ r"""Says how alike a run's student finds two views of an image, before and after
 
 Methods without negatives (BYOL) and those that cluster (SwAV, OSS) start from what a random network's views
 have in common: with an agreement near 0 there is little to start from. Milder views and other students raise
-it. A spread that falls towards 0 while a run goes on, or an effective rank towards 1, is a collapse.
+it. A spread that falls towards 0 during a run, or an effective rank that falls towards 1, is a collapse.
 """
 
 import argparse

@@ -1,7 +1,7 @@
-"""The benchmarks there are: the files of ``configs/transfer/<framework>`` that say so.
+"""The benchmarks: the files of ``configs/transfer/<framework>`` that declare themselves as such.
 
 A benchmark is a config in its framework's own language, which the framework's own trainer runs as it is.
-What else there is to know stands in it as a literal, read here without running the file::
+The other facts about it are a literal in the file, which is read here without running the file::
 
     benchmark = dict(
         title="COCO, 1,000 training images",  # for reports
@@ -50,7 +50,7 @@ class Benchmark:
         return self.config.parent / self.smoke
 
     def for_smoke(self) -> "Benchmark":
-        """The benchmark with what its file of overrides says of itself, the number of seeds for instance."""
+        """The benchmark with what its file of overrides declares, the number of seeds for example."""
         said = _said(self.smoke_config) or {}
         if self.split_size is None:
             said.pop("split_size", None)  # the file is shared with benchmarks that have splits

@@ -5,12 +5,12 @@ framework:
 
 =============================================  =========================================================
 ``export.SUFFIX``                              end of the weights file's name
-``export.CONFIG``                              end of a config's name; a file with another goes with one
+``export.CONFIG``                              end of a config's name; other files accompany a config
 ``export.HAS_OWN_RESNET``                      its own, unchanged ResNet can hold the weights (``native``)
 ``export.tensors(weights, backbone, native)``  what the weights file holds, under the names it needs
 ``export.write(path, tensors, weights)``       writes the weights file
 ``export.configs(converted)``                  {end of a file's name: text}
-``verify.run(config, weights_file, images)``   what the framework makes of 8-bit images (``Outcome``)
+``verify.run(config, weights_file, images)``   an ``Outcome``: the framework's maps of 8-bit images
 =============================================  =========================================================
 """
 
@@ -44,7 +44,7 @@ from transfer.network.weights import load_stages, read_stage_weights
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written, and what is to be said about it."""
+    """The files that were written, and the lines to print about them."""
 
     files: tuple[Path, ...]
     lines: tuple[str, ...]
@@ -74,7 +74,7 @@ def convert(
             one step.
 
     Raises:
-        UserError: no match of weights and network, a network or option that the target cannot have, a
+        UserError: weights that do not match the network, a network or option that the target cannot take, a
             framework that is not installed, maps that differ, or a model that does not train.
     """
     framework, export = _find(target, native)
@@ -131,14 +131,14 @@ def _version(framework: Framework) -> str:
 def _verify(
     framework: Framework, version: str, config: Path, file: Path, weights: Weights, whole: StagedBackbone
 ) -> str:
-    """Compares the maps that a written config gives with timm's, trains a step, and tells both."""
+    """Compares the maps that a written config gives with timm's, trains a step, and returns the verdict."""
     images = sample_images()
     try:
         with _quiet():
             outcome = framework.part("verify").run(config, file, images)
     except UserError:
         raise
-    except Exception as error:  # whatever a framework says of a config that it cannot use
+    except Exception as error:  # a framework can raise anything for a config that it cannot use
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(f"{config.name}: {version} cannot use it ({reason}); nothing was written") from error
     differences = compare(weights, whole.unused_keys, images, outcome)
@@ -163,7 +163,7 @@ def _beside(source: str | os.PathLike) -> Path:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what frameworks say of a detector whose heads are not in the file: the verdict counts."""
+    """Silences the frameworks, which warn of heads that are not in the file; the verdict is enough."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

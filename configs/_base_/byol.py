@@ -1,7 +1,7 @@
 """BYOL with small batches: the paper's settings, for 200 epochs of 256 (OSS appendix A.2, without accumulation).
 
-Learning rate, weight decay and momentum are those of 1000 epochs of 4096 (section 3.3), the learning rate
-by the paper's rule, 0.2 x batch / 256. ``byol_accumulated`` has the paper's batches and its settings for 300.
+Learning rate, weight decay and momentum are those for 1000 epochs of 4096 (section 3.3), with the paper's
+rule for the learning rate, 0.2 x batch / 256. ``byol_accumulated`` has its batches and settings for 300.
 The last batch norm of each residual block starts at 0, as in the authors' code (Haiku's ResNet) and in timm.
 """
 

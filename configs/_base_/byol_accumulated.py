@@ -3,9 +3,9 @@
 Learning rate 0.3 x 4096 / 256, weight decay 1e-6, momentum 0.99 (the authors' code; appendix G.2 on
 accumulation). Batch norm sees batches of 256. The schedule counts batches, 16 an optimiser step.
 
-A training state does not hold the gradients accumulated so far: a run resumes bit for bit from states at
-multiples of 16 batches alone. So they are written by steps, not at the end of an epoch; keep ``interval`` a
-multiple of ``accumulative_counts``. From another state the next optimiser step lacks a few batches.
+A training state does not hold the gradients accumulated so far, so a run resumes bit for bit only from
+states at multiples of 16 batches. States are therefore written by steps, not at the end of an epoch; keep
+``interval`` a multiple of ``accumulative_counts``. From another state the next update lacks a few batches.
 """
 
 _base_ = "./byol.py"

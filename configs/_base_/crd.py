@@ -1,7 +1,7 @@
 """CRD without labels, as in CompRess's comparison: the authors' settings, and their ImageNet schedule.
 
-CompRess states lr 0.05 only (0.005 for AlexNet). The released code trains CIFAR; for ImageNet the usual
-PyTorch schedule over 100 epochs is assumed, with the weight decay that belongs to it (CIFAR's is 5e-4).
+CompRess states only lr 0.05 (0.005 for AlexNet). The released code trains on CIFAR; for ImageNet the usual
+PyTorch schedule over 100 epochs is assumed, with its weight decay (CIFAR's is 5e-4).
 
 The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in CompRess's code;
 timm's start at 0.

@@ -1,6 +1,6 @@
-"""OSS (online), published settings: appendix A.1, which takes SwAV's for batches of 256 over.
+"""OSS (online), published settings: appendix A.1, which takes over SwAV's for batches of 256.
 
-In the teacher too the last batch norm of each residual block starts at 1, as in SwAV's code.
+The last batch norm of each residual block starts at 1, as in SwAV's code, in the teacher too.
 """
 
 _base_ = "./swav.py"
@@ -12,6 +12,6 @@ model = dict(
     ),
     dropout=(0.1, 0.05),  # hidden layer and output of both heads; None: no dropout
     adversarial=True,
-    own_copy=False,  # True: the pseudo-code's sum to the letter
+    own_copy=False,  # True: the pseudo-code's sum read literally
     joint_classifier=False,  # one classifier batch a network, as in the pseudo-code
 )

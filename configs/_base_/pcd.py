@@ -1,11 +1,11 @@
 """PCD, published settings (authors' released code; appendix): LARS, lr 1.0 x batch / 256, BYOL's views.
 
-The teacher is in eval mode, as the paper's frozen teacher is taken to be and as SpatialAdaptor's invariant wants. The
+The teacher is in eval mode: we read the paper's frozen teacher so, and SpatialAdaptor's invariant needs it. The
 released code never calls ``eval()`` on it, so that its batch norms use the batch; which of the two made the
 published numbers is not known. ``teacher.batch_statistics=True`` repeats the code.
 
-LARS applies its trust ratio after momentum (``scale_step``), as in the released code. With a BYOL or SwAV teacher the
-student's projector and predictor have biases there (``biases``).
+LARS applies its trust ratio after momentum (``scale_step``), as in the released code. There the student's projector
+and predictor have biases if the teacher is BYOL's or SwAV's (``biases``).
 
 The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the released code;
 timm's start at 0.

@@ -2,4 +2,4 @@
 
 _base_ = "./pcd.py"
 
-model = dict(vectorised=True, attention_width=None)  # nothing that attention could relate
+model = dict(vectorised=True, attention_width=None)  # there are no pixels for attention to relate

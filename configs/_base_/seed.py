@@ -1,7 +1,7 @@
 """SEED, published settings; MoCo-v2's augmentation.
 
-The released code's warm-up goes from 0.03 to the learning rate of the batch, within five epochs: at a batch of 256 it
-holds 0.03, then a cosine follows. (There it is counted from epoch 0, so it starts at 0.9985 of 0.03; here from 5.)
+The released code warms up from 0.03 to the learning rate of the batch in five epochs: at a batch of 256 it holds 0.03,
+then a cosine follows. (Its cosine is counted from epoch 0 and so starts at 0.9985 of 0.03; here it counts from 5.)
 
 The last batch norm of each residual block starts at 1 (``zero_init_last=False``), as in the authors' code;
 timm's start at 0.

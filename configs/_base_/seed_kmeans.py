@@ -1,6 +1,6 @@
 """k-means of SEED's comparison: labels from the teacher's head embeddings; SEED's head, views and schedule.
 
-The number of clusters is not known to us; it is that of CompRess's cluster classification.
+SEED's number of clusters is not known to us; here it is that of CompRess's cluster classification.
 """
 
 _base_ = "./seed.py"

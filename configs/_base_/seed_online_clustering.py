@@ -1,6 +1,6 @@
 """Online clustering of SEED's comparison: SEED's head, views and schedule.
 
-Clusters and temperature are not known to us: CompRess's number of clusters, SEED's student temperature.
+SEED's settings are not known to us; here they are CompRess's number of clusters and SEED's student temperature.
 """
 
 _base_ = "./seed.py"

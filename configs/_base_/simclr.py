@@ -1,14 +1,14 @@
 """SimCLR, published settings for small batches: LARS, lr 0.3 x batch / 256, 10 epochs of warm-up.
 
-Weight decay is the paper's 1e-6 (section 2.2), which the authors' README had at first as well; it now runs ImageNet
-with 1e-4: ``optim_wrapper.optimizer.weight_decay=1e-4``.
+Weight decay is the paper's 1e-6 (section 2.2). The authors' README had it at first too, and now runs ImageNet with
+1e-4: ``optim_wrapper.optimizer.weight_decay=1e-4``.
 The last batch norm of each residual block starts at 0, as in the authors' code (resnet.py) and in timm.
 """
 
 _base_ = "./runtime.py"
 
 batch_size = 256  # over all processes
-sync_batch_norm = True  # over the GPUs (section 2.2): one GPU's own would tell which views belong together
+sync_batch_norm = True  # over the GPUs (section 2.2): statistics of one GPU would tell which views are a pair
 model = dict(
     type="SimCLR",
     projection=128,

@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 4 tools/distill.py configs/byol/byol_accumulated_resnet18_b256x16-300e_in1k.py --launcher pytorch
 
-OSS trains 100, 200, 400 and 800 epochs; the paper's settings are for 300. Published: not known to us. Measured here: not
+OSS trains for 100, 200, 400 and 800 epochs; BYOL's settings are for 300. Published: not known to us. Measured here: not
 measured.
 """
 

@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 8 tools/distill.py configs/pcd/pcd_mobilenetv3-large_mocov3-r50_b1024-100e_in1k.py --launcher pytorch
 
-The map is the one before pooling, 960 wide; ``conv_head`` behind it is not trained.
+The student's map is that before pooling, 960 wide; ``conv_head`` behind it is not trained.
 Published: not known to us. Measured here: not measured.
 """
 

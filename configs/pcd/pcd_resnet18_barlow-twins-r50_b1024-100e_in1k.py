@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 8 tools/distill.py configs/pcd/pcd_resnet18_barlow-twins-r50_b1024-100e_in1k.py --launcher pytorch
 
-One direction of the loss alone: this teacher's head is 8192 wide, and so is the queue (2.1 GB). The checkpoint
+The loss has one direction only: this teacher's head is 8192 wide, and so is the queue (2.1 GB). The checkpoint
 is the whole training state, head included.
 Published: not known to us. Measured here: not measured.
 """

@@ -2,7 +2,7 @@
 
     torchrun --nproc-per-node 8 tools/distill.py configs/pcd/pcd_resnet18_mocov3-vitb_b1024-100e_in1k.py --launcher pytorch
 
-The teacher's 14 x 14 pixels are averaged to the student's 7 x 7.
+The teacher's map of 14 x 14 is averaged to the student's 7 x 7.
 Published: not known to us. Measured here: not measured.
 """
 

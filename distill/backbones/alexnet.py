@@ -31,7 +31,7 @@ class AlexNet(nn.Module):
         )
         self.avgpool = nn.AdaptiveAvgPool2d(6)  # does nothing at 224 px, and makes other sizes possible
         self.feats = nn.Sequential(nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True), nn.Linear(4096, 4096))
-        # timm's way of declaring maps; `reduction` is the nominal stride, unpadded pools lose a border
+        # timm's way of declaring maps; `reduction` is the nominal stride: unpadded pooling loses a border
         self.feature_info = [
             {"module": "features.1", "num_chs": 64, "reduction": 4},
             {"module": "features.4", "num_chs": 192, "reduction": 8},
@@ -40,7 +40,7 @@ class AlexNet(nn.Module):
         ]
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """The map behind the last pooling, as in timm's networks: (B, 256, 6, 6) at 224 px."""
+        """The map after the last pooling, as in timm's networks: (B, 256, 6, 6) at 224 px."""
         return self.features(x)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ def create_backbone(arch: str, pretrained: bool = False, **kwargs) -> nn.Module:
         kwargs: passed to ``timm.create_model`` (``drop_path_rate``, ``img_size``, ...).
 
     Raises:
-        UserError: unknown name, argument that the network does not take, or weights not to be had.
+        UserError: unknown name, argument that the network does not take, or weights that cannot be had.
     """
     if arch in OWN_ARCHITECTURES:
         if pretrained or kwargs:
@@ -66,7 +66,7 @@ def default_mean_std(arch: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 @contextmanager
 def _measuring(module: nn.Module, image_size: int) -> Iterator[Tensor]:
-    """A black image for ``module``, which is in eval mode meanwhile.
+    """Yields a black image and keeps ``module`` in eval mode while it is used.
 
     Buffers, mode and random state stay as they were.
     """
@@ -86,7 +86,7 @@ def output_width(module: nn.Module, image_size: int = 64) -> int:
 
 
 def start_norms_at_one(net: nn.Module) -> None:
-    """Sets scales of batch norms that are 0 throughout to 1, in place."""
+    """Sets the scales of batch norms whose scales are all 0 to 1, in place."""
     for module in net.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.affine and not module.weight.any():
             nn.init.ones_(module.weight)
@@ -101,12 +101,12 @@ class Backbone(nn.Module):
     Args:
         arch: see ``create_backbone``, which takes ``kwargs``.
         mean, std: RGB, for images in [0, 1]; by default the architecture's.
-        image_size: at which the width is measured.
+        image_size: side in pixels of the image that the width is measured on.
         channels_last: keep maps in NHWC order in memory. The values differ by rounding only; networks of
             depthwise convolutions train about twice as fast on a CPU.
-        zero_init_last: leave scales of batch norms that start at 0 there (timm's way for the last one of each
-            residual block, after Goyal et al., 2017); False: they start at 1, as torchvision's. It changes
-            nothing in networks without such norms.
+        zero_init_last: keep batch-norm scales that start at 0 (timm starts the last norm of each residual
+            block so, after Goyal et al., 2017); False: they start at 1, as in torchvision. It changes nothing
+            in networks without such norms.
     """
 
     def __init__(
@@ -140,6 +140,9 @@ class Backbone(nn.Module):
 
         A ViT takes other sizes than its own as well: timm resamples its position embeddings (bicubic,
         antialiased) to any grid of patches, and leaves them as they are at its own size.
+
+        Raises:
+            UserError: keys or shapes that differ from the network's.
         """
         backbone = cls(weights.arch, weights.mean, weights.std)
         if getattr(backbone.net, "dynamic_img_size", True) is False:
@@ -159,9 +162,9 @@ class Backbone(nn.Module):
     def feature_map(self, images: Tensor) -> Tensor:
         """The map before pooling: images as for ``forward`` -> (B, map_width, h, w).
 
-        A transformer's is made of its patch tokens, class and register tokens left out. Layers that come
-        behind the pooling take no part: MobileNetV3-Large's map is 960 wide, its features (behind
-        ``conv_head``) 1280; AlexNet's map is 256 wide, before ``fc6``.
+        A transformer's map is made of its patch tokens, without class and register tokens. Layers behind
+        the pooling are not used: MobileNetV3-Large's map is 960 wide, its features (behind ``conv_head``)
+        1280; AlexNet's map is 256 wide, before ``fc6``.
 
         Raises:
             UserError: a network whose features are not the pixels of a map.
@@ -199,7 +202,7 @@ class Backbone(nn.Module):
         }
 
     def parameters_behind_map(self) -> list[nn.Parameter]:
-        """Those that ``feature_map`` does not depend on, measured: of MobileNetV3 its ``conv_head``."""
+        """Trained parameters that ``feature_map`` does not depend on, as a MobileNetV3's ``conv_head``."""
         parameters = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         with _measuring(self.net, self.measured_at) as image, torch.enable_grad():
             gradients = torch.autograd.grad(self.feature_map(image).sum(), parameters, allow_unused=True)

@@ -7,10 +7,10 @@ from distill.errors import UserError
 
 
 def check_image_size(backbone: Backbone, height: int, width: int) -> None:
-    """Refuses what a transformer cannot cut into patches; convolutional networks take any size.
+    """Refuses images (in pixels) that a transformer cannot cut into patches; convolutional networks take all.
 
     Raises:
-        UserError: a size that is no multiple of the patch, or another than the only one it takes.
+        UserError: a size that is not a multiple of the patch, or not the only one that the network takes.
     """
     embed = getattr(backbone.net, "patch_embed", None)
     if not isinstance(embed, PatchEmbed) or embed.img_size is None:

@@ -1,4 +1,4 @@
-"""A network's weights in one form, and loading that is whole or refused."""
+"""A network's weights in one form, and strict loading."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 @dataclass(frozen=True)
 class Weights:
-    """A checkpoint brought to one form.
+    """The content of a checkpoint in one form, whatever its layout.
 
     ``backbone`` has the keys of ``create_backbone(arch)``; ``head`` (if any) those of a ``Sequential``;
-    ``prototypes`` (if any) are (P, D) cluster centres of the head's embeddings.
-    ``mean`` and ``std`` are RGB, for images in [0, 1]; ``dropped`` names what the file held besides.
+    ``prototypes`` (if any) are (P, D) cluster centres of the head's embeddings. ``mean`` and ``std`` are RGB,
+    for images in [0, 1]; ``source`` names the layout, ``dropped`` the parts of the file that are not used.
     """
 
     arch: str

@@ -18,7 +18,7 @@ def file_sha256(path: str | os.PathLike) -> str:
 
 
 class _Ignored:
-    """Stands for a setting or a NumPy number that lies in a file beside the weights: holds nothing."""
+    """Stands in for a setting or a NumPy number that a file holds beside the weights; keeps nothing."""
 
     def __init__(self, *args):
         pass

@@ -17,7 +17,7 @@ from distill.checkpoints.students import FORMAT
 from distill.errors import UserError
 
 __all__ = ["RESNETS", "recognise"]
-# where files keep the state dict; DINO's whole training state has that of its teacher under its name
+# keys under which files keep the state dict; DINO's whole training state has its teacher's under `teacher`
 PLACES = ("state_dict", "model", "teacher")
 
 
@@ -38,7 +38,7 @@ def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weight
     if "message_hub" in content or any(key.startswith("student.net.") for key in state):
         raise UserError(f"{path}: this is a training state; use the last.pth that the run wrote beside it")
     named = content.get("arch")
-    if not isinstance(named, str) or not timm.is_model(named):  # as MoCo-v3's `vit_base`
+    if not isinstance(named, str) or not timm.is_model(named):  # MoCo-v3's `vit_base` is no timm name
         named = None
     for layout in (self_supervised, swav, simclr, _resnet, _timm):
         parts = layout(state, arch or named)

@@ -1,7 +1,7 @@
 """Layouts of published self-supervised checkpoints: where each keeps its encoder and projection head.
 
-A file of two encoders (one trained, one its moving average) gives the one whose embeddings were the
-method's targets, except MoCo-v2, whose query encoder is what its authors evaluate and others distil.
+Where a file has two encoders (one trained, one its moving average), the one whose embeddings were the
+method's targets is read. MoCo-v2 is an exception: its authors evaluate the query encoder, others distil it.
 """
 
 import re
@@ -11,7 +11,7 @@ from distill.backbones.weights import IMAGENET_MEAN, IMAGENET_STD, State
 from distill.errors import UserError
 
 SWAV_STD = (0.228, 0.224, 0.225)  # what SwAV was trained with
-# blocks a stage, and whether blocks are bottlenecks -> name
+# (blocks in each stage, whether they are bottlenecks) -> name
 RESNETS = {
     ((2, 2, 2, 2), False): "resnet18",
     ((3, 4, 6, 3), False): "resnet34",
@@ -24,10 +24,10 @@ VITS = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): "l
 
 @dataclass(frozen=True)
 class Layout:
-    """Prefixes of keys, a leading ``module.`` left out.
+    """Prefixes of keys, without a leading ``module.``.
 
-    ``heads`` are the places where the projection head may be, a ``Sequential`` of linear layers, batch
-    norms and ReLUs; ``sign`` is what else must be there, where other files share the encoder's prefix.
+    ``heads`` are the places where the projection head may be, a ``Sequential`` of linear layers, batch norms
+    and ReLUs; ``sign`` begins another key that must be there, where other files share the encoder's prefix.
     """
 
     source: str
@@ -72,7 +72,7 @@ def _take(inner: State, encoder: State, layout: Layout, arch: str | None) -> dic
     if layout.source == "moco-v3" and (vit_name(backbone) or "").startswith("vit_small"):
         raise UserError("MoCo-v3's ViT-S has 12 attention heads, timm's has 6: use its ViT-B or ResNet-50")
     used = (layout.encoder, *((place,) if place else ()))
-    # one name for each part; OpenSelfSup's `head` is no projection head if it has a predictor
+    # one name for each unused part; OpenSelfSup's `head.predictor` in full, as it is no projection head
     others = {re.match(r"head\.predictor|[^.]+", key).group() for key in inner if not key.startswith(used)}
     return found(backbone, arch, layout.source, _one_layer(head), dropped=sorted(others))
 
@@ -94,8 +94,8 @@ def swav(state: State, arch: str | None) -> dict | None:
 def simclr(state: State, arch: str | None) -> dict | None:
     """SimCLR's ResNet-50x4 with TensorFlow's flat names, as CompRess converted it.
 
-    ``conv2d_N`` and ``batch_normalization_N`` count through the network; where a stage begins, the
-    shortcut comes before the block's own layers.
+    ``conv2d_N`` and ``batch_normalization_N`` are numbered through the whole network; in the first block of
+    a stage the shortcut comes before the block's own layers.
     """
     inner = without_module(state)
     if "conv2d.weight" not in inner or "batch_normalization.weight" not in inner:
@@ -147,10 +147,10 @@ def vit_name(state: State) -> str | None:
 def found(
     backbone: State, arch: str | None, source: str, head: State | None = None, std=IMAGENET_STD, dropped=()
 ) -> dict:
-    """The fields of ``Weights``, once the architecture is told by its keys or given.
+    """The fields of ``Weights``, with the architecture that the keys tell or ``arch`` names.
 
     Raises:
-        UserError: it is neither, or the two differ.
+        UserError: neither tells it, or the two differ.
     """
     told = resnet_name(backbone) or vit_name(backbone)
     if told is None and arch is None:
@@ -184,5 +184,5 @@ def under(state: State, prefix: str) -> State:
 
 
 def without_module(state: State) -> State:
-    """Keys as they were before ``DataParallel``."""
+    """The state dict without the ``module.`` that ``DataParallel`` puts before its keys."""
     return {key.removeprefix("module."): value for key, value in state.items()}

@@ -31,7 +31,9 @@ def save_student(
 
     Args:
         backbone: the timm module (or another of ``create_backbone``), without classifier.
-        head: state dict of its projection head, if later users may want it (a teacher for SEED does).
+        mean, std: RGB, for images in [0, 1].
+        image_size: side of the training views in pixels, where it is known.
+        head: state dict of its projection head, where it can serve as a teacher's (SEED's).
         prototypes: (P, D) cluster centres of its embeddings, where the method learns them.
         meta: plain values about the run.
     """
@@ -55,10 +57,10 @@ def save_student(
 
 
 def _portable_state(backbone: nn.Module, arch: str) -> State:
-    """The weights for the network as its name alone makes it, which gives the same features.
+    """The weights with which the network that ``arch`` alone makes gives the same features.
 
-    A batch norm that was trained with another epsilon (SEED's EfficientNet) takes the difference into its
-    variance: it divides by the root of their sum.
+    A batch norm divides by the root of variance + epsilon. Where it was trained with another epsilon
+    (SEED's EfficientNet), the difference is added to its variance.
     """
     state = {key: value.detach().cpu().clone() for key, value in backbone.state_dict().items()}
     trained = {name: module.eps for name, module in _batch_norms(backbone)}

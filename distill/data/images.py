@@ -13,11 +13,11 @@ UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 class UnreadableImage(UserError):
-    """A file that is missing, broken or of pixels that nobody can show; the message names it."""
+    """A file that is missing or broken, or whose pixels cannot be scaled to 8 bits; the message names it."""
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:
-    """A picture as 8-bit RGB, upright by its EXIF tag; training, evaluation and transfer read it alike.
+    """A picture as 8-bit RGB, upright by its EXIF tag; training, evaluation and transfer use this function.
 
     16-bit grey is scaled to 8 bits. An alpha channel is left out and the colours below it stay, as in
     torchvision and OpenCV.

@@ -1,4 +1,4 @@
-"""Which image comes when."""
+"""The order of the images in an epoch."""
 
 import math
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from distill.registry import SAMPLERS
 class EpochSampler(Sampler):
     """Yields ``(epoch, index)``: a permutation of the data set that depends on ``(seed, epoch)`` alone.
 
-    Processes take turns (process r gets places r, r + W, ...), and the end is filled from the beginning
-    so that all get equally many, and so that no last batch has one image a process: of one, batch norm has no
+    Processes take turns (process r of W gets places r, r + W, ...). The end is filled from the beginning, so
+    that all get equally many and no last batch has a single image a process, for which batch norm has no
     variance. ``skip`` leaves out what a resumed epoch has already seen.
 
     Args:
-        batch_size: of a process; None: unknown, and the last batch may be of one.
+        batch_size: of a process; None: unknown, and the last batch may have a single image.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class EpochSampler(Sampler):
 
     @property
     def ends_in_one(self) -> bool:
-        """The last batch would have one image a process, where the others have more."""
+        """Whether the last batch would have one image a process where the others have more."""
         return bool(self.batch_size) and self.batch_size > 1 and self._share() % self.batch_size == 1
 
     def _share(self) -> int:

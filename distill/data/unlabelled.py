@@ -1,71 +1,60 @@
 """Training data: a folder of images without labels, seen through one augmentation."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from distill.data.images import UnreadableImage, read_image
-from distill.data.index import list_images
+from distill.data.images import UnreadableImage
+from distill.data.index import ImageFiles, list_images
+from distill.data.labelled import LabelledSet
 from distill.errors import UserError
 from distill.registry import DATASETS, TRANSFORMS
-from distill.results.manifest import fingerprint_files
 
 RETRIES = 50
 
 
-@DATASETS.register_module()
-class UnlabelledImages(Dataset):
-    """All images below a folder; each item is one image's views.
+class AugmentedImages(Dataset):
+    """Images; each item is one image's views.
 
-    An item is asked for by ``(epoch, index)`` and its random views are a function of ``(seed, epoch,
-    index)`` alone: the number of workers, a resume in mid-epoch and the number of processes change
-    nothing.
+    The key of an item is ``(epoch, index)``, and its random views depend on ``(seed, epoch, index)`` alone:
+    the number of workers or processes and a resume in mid-epoch change nothing.
 
     Args:
-        data_root: any folder of images, however nested.
+        images: what to read them from.
         augmentation: config of a transform in ``distill.data.views``.
         seed: of the views.
 
     Attributes:
-        rows: something else to read for each image, arrays by its number: a teacher cache; None for nothing.
+        rows: arrays to read along with the images, by their numbers, as a teacher cache's; None: nothing.
 
     Items:
-        ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``paths``; ``unreadable``: paths
-        that were skipped on the way (the next readable image stands in, so that batches stay whole);
-        ``row``: of ``rows``, where there are any.
+        ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``images``; ``unreadable``: names
+        of those that were skipped on the way (the next readable image stands in, so that batches stay
+        whole); ``row``: of ``rows``, where there are any.
     """
 
     rows: Sequence[np.ndarray] | None = None
 
-    def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
-        self.root, self.seed = data_root, seed
-        self.paths = list_images(data_root)
+    def __init__(self, images: ImageFiles | LabelledSet, augmentation: dict, seed: int = 0):
+        self.images, self.seed = images, seed
         self.augmentation = TRANSFORMS.build(augmentation)
 
     def __len__(self) -> int:
-        return len(self.paths)
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Changes when a file is added, removed, renamed or resized."""
-        return fingerprint_files(self.root, self.paths)
+        return len(self.images)
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
         epoch, first = item
         unreadable, reason = [], None
         for index in ((first + step) % len(self) for step in range(RETRIES)):
-            path = os.path.join(self.root, self.paths[index])
             try:
-                image = read_image(path)
+                image = self.images.read(index)
             except UnreadableImage as error:
                 reason = reason or error
-                unreadable.append(path)
+                unreadable.append(self.images.name(index))
                 continue
             with seeded(mix_seed(self.seed, epoch, index)):
                 views = self.augmentation(image)
@@ -74,11 +63,24 @@ class UnlabelledImages(Dataset):
         raise UserError(f"{RETRIES} images in a row could not be read; the first: {reason}")
 
 
+@DATASETS.register_module()
+class UnlabelledImages(AugmentedImages):
+    """All images below a folder, each seen through one augmentation.
+
+    Args:
+        data_root: any folder of images, however nested.
+        augmentation, seed: as in ``AugmentedImages``, whose items these are.
+    """
+
+    def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
+        super().__init__(ImageFiles(data_root, list_images(data_root)), augmentation, seed)
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """The CPU's generator starts from ``seed`` inside, and is afterwards as it was.
+    """Inside, torch's generator on the CPU starts from ``seed``; afterwards it is as it was before.
 
-    ``torch.manual_seed`` seeds every kind of device, which takes longer than a crop of the image.
+    ``torch.manual_seed`` would seed every kind of device, which takes longer than a crop of the image.
     """
     generator = torch.default_generator
     before = generator.get_state()

@@ -1,6 +1,6 @@
 """Named augmentations: a PIL image -> a list of views, uint8 (3, size, size) each.
 
-They stay in [0, 255]: every network normalises for itself.
+Views stay in [0, 255]: every network normalises for itself.
 """
 
 import cv2
@@ -14,7 +14,7 @@ from distill.registry import TRANSFORMS
 
 
 class _Views:
-    """One view for each of ``views``: the side of the result in pixels, and the steps to it on a PIL image.
+    """One view for each of ``views``: its side in pixels, and the transforms that make it from a PIL image.
 
     Attributes:
         size: side of a full view, which comes first.
@@ -33,7 +33,7 @@ class _Views:
 class _GaussianBlur(v2.GaussianBlur):
     """torchvision's Gaussian blur, fifteen times faster; pixels differ by 1 of 255 at most.
 
-    OpenCV blurs rows, then columns, in integers; torchvision takes one dense kernel of floats.
+    OpenCV blurs rows, then columns, in integers; torchvision uses one dense kernel of floats.
     """
 
     def transform(self, inpt: Image.Image, params: dict) -> Image.Image:
@@ -58,7 +58,7 @@ class _ColourJitter(v2.ColorJitter):
 
 
 def _turn_hue(image: Image.Image, turn: float) -> Image.Image:
-    """Turns the hue by ``turn``, -0.5..0.5 of the circle; the rounding is as small as Pillow's."""
+    """Turns the hue by ``turn``, -0.5..0.5 of the circle; its rounding error is as small as Pillow's."""
     hsv = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2HSV_FULL)
     hsv[..., 0] += np.uint8(round(256 * turn) % 256)
     return Image.fromarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
@@ -71,14 +71,14 @@ class _FullAndSmall(_Views):
 
     Args:
         size: side of the full views in pixels.
-        small_size: of the small ones; None: 96/224 of ``size``.
-        small_views: how many.
+        small_size: side of the small views in pixels; None: 96/224 of ``size``.
+        small_views: their number.
         scale, small_scale: part of the image's area that a full and a small view show.
-        strength: factor on the colour jitter; 0.5 is what SimCLR takes for CIFAR-10.
+        strength: factor on the colour jitter; SimCLR uses 0.5 for CIFAR-10.
     """
 
     full_views: int
-    colour: tuple[float, float]  # of ``_colour``, at strength 1
+    colour: tuple[float, float]  # arguments of ``_colour`` at strength 1
 
     def __init__(
         self,
@@ -159,7 +159,7 @@ class MultiCrop(_FullAndSmall):
 
     Crop, flip, jitter 0.8/0.8/0.8/0.2 in 80 %, grey 0.2, blur 0.5, for all alike.
 
-    Arguments: ``_FullAndSmall``.
+    Arguments: as for ``_FullAndSmall``.
     """
 
     full_views, colour = 2, (0.8, 0.2)
@@ -167,10 +167,10 @@ class MultiCrop(_FullAndSmall):
 
 @TRANSFORMS.register_module()
 class BYOLAugmentation(_Views):
-    """BYOL's two views (appendix B, table 6): alike but for blur, in 100 % and 10 %, and solarisation.
+    """BYOL's two views (appendix B, table 6): they differ in blur, 100 % and 10 %, and in solarisation.
 
     Crop, flip, jitter 0.4/0.4/0.2/0.1 in 80 %, grey 0.2; the second view is solarised in 20 %: brightnesses
-    from one half on are inverted.
+    from one half up are inverted.
     """
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0)):
@@ -182,9 +182,9 @@ class BYOLAugmentation(_Views):
 
 @TRANSFORMS.register_module()
 class SmallPatchAugmentation(_FullAndSmall):
-    """One full view and small patches of an image, coloured as MoCo-v2's: SEED's (the authors' code).
+    """SEED's one full view and small patches of an image, with MoCo-v2's colours (the authors' code).
 
-    Arguments: ``_FullAndSmall``.
+    Arguments: as for ``_FullAndSmall``.
     """
 
     full_views, colour = 1, (0.4, 0.1)
@@ -192,10 +192,10 @@ class SmallPatchAugmentation(_FullAndSmall):
 
 @TRANSFORMS.register_module()
 class CentreCrop(_Views):
-    """No randomness: shorter side to size * 256 / 224, centre crop; what cached teachers see.
+    """No randomness: shorter side to size * 256 / 224, centre crop; cached teachers see this view.
 
     Args:
-        resize: shorter side before the crop; ``size`` itself for images that are that small already.
+        resize: shorter side before the crop in pixels; give ``size`` for images that are as small already.
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
@@ -203,3 +203,16 @@ class CentreCrop(_Views):
         shorter, how = resize or round(size * 256 / 224), v2.InterpolationMode(interpolation)
         resized = v2.Resize(shorter, interpolation=how, antialias=True)
         super().__init__((size, [resized, v2.CenterCrop(size)]))
+
+
+@TRANSFORMS.register_module()
+class Squash(_Views):
+    """No randomness: the whole picture, squashed to a square.
+
+    Args:
+        interpolation: ``bilinear`` or ``bicubic``.
+    """
+
+    def __init__(self, size: int = 224, interpolation: str = "bilinear"):
+        how = v2.InterpolationMode(interpolation)
+        super().__init__((size, [v2.Resize((size, size), interpolation=how, antialias=True)]))

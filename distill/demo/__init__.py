@@ -1,4 +1,4 @@
-"""A small made-up world, in every layout that the product reads."""
+"""A small made-up world, in every layout that this project reads."""
 
 from distill.demo.world import DemoSpec, write_demo
 

@@ -79,7 +79,7 @@ def write_voc(scenes: Scenes, root: Path) -> None:
 
 
 def voc_palette() -> list[int]:
-    """VOC's 256 colours as 768 numbers: bit k of the id's three bit planes, from the highest colour bit."""
+    """VOC's 256 colours as 768 numbers: the id's bits go in turn to red, green, blue, from their top down."""
     palette = []
     for label in range(256):
         for channel in range(3):
@@ -124,7 +124,7 @@ def write_coco(scenes: Scenes, root: Path) -> None:
                     "iscrowd": 0,
                     "bbox": [left, top, right - left, bottom - top],
                     "area": int(thing.mask.sum()),
-                    # strokes have holes, which COCO's polygons cannot say
+                    # strokes have holes, which COCO's polygons cannot have
                     "segmentation": {"size": [height, width], "counts": run_lengths(thing.mask)},
                 })
         categories = [{"id": i, "name": name, "supercategory": "digit"} for i, name in enumerate(DIGITS, 1)]
@@ -153,7 +153,7 @@ def run_lengths(mask: np.ndarray) -> list[int]:
 def write_cityscapes(scenes: Scenes, root: Path) -> None:
     """``leftImg8bit`` and ``gtFine`` (labelIds, labelTrainIds, instanceIds) by split and city.
 
-    Outlines are id 0 (unlabeled), trainId 255, as every class outside the 19 is.
+    Outlines are id 0 (unlabeled), trainId 255, like every class outside the 19.
     """
     ids = tuple(label for _, label, _ in CITYSCAPES_DIGITS)
     train_ids = tuple(train for _, _, train in CITYSCAPES_DIGITS)

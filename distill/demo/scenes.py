@@ -1,8 +1,8 @@
 """Pictures of the demo world: real handwritten digits in chalk on slate.
 
 A classification picture is a sheet of one digit written several times: two crops of it show different
-strokes of one class, which is what a network can learn from without labels. Blots, stripes and grit of the
-slate say nothing about the class.
+strokes of one class, and a network can learn from that without labels. Blots, stripes and grit of the slate
+do not depend on the class.
 
 Strokes are scikit-learn's bundled ``load_digits``: 1,797 images of 8x8 pixels, ordered by writer (the
 test part of UCI's "Optical Recognition of Handwritten Digits", Alpaydin and Kaynak, 1998).
@@ -137,7 +137,7 @@ def _ground(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _ink_alpha(rng: np.random.Generator, stroke: np.ndarray, side: int) -> np.ndarray:
-    """The stroke turned and slanted a little; opacity, cropped, its longer side ``side`` pixels."""
+    """Opacity (h, w) of the stroke, turned and slanted a little, cropped; its longer side is ``side``."""
     angle = math.radians(int(rng.integers(-12, 13)))
     slant = int(rng.integers(-20, 21)) / 100
     frame, pad = 2 * side, STROKE_SIZE // 2  # room for the corners of a turned stroke

@@ -1,4 +1,4 @@
-"""The demo world: one small labelled world in every layout the product reads.
+"""The demo world: one small labelled world in every layout that this project reads.
 
 ``write_demo(root)`` or ``python -m distill.demo OUT`` writes, in seconds and without a download:
 
@@ -31,7 +31,7 @@ from distill.demo.scenes import DIGITS, SPLITS, Strokes, draw_scene, draw_sheet,
 from distill.errors import UserError
 from distill.results.atomic import write_json
 
-VERSION = 2  # of the pictures; old copies with another version are written again
+VERSION = 2  # of the pictures; a copy of another version is written again
 LAYOUTS = ("imagefolder", *SCENE_LAYOUTS)
 MARK = "demo.json"
 STAGING = ".demo-partial"
@@ -72,8 +72,9 @@ def write_demo(
     with other parameters, or one that lost files, is replaced; so is what an interrupted call left.
     Two processes may call it at once: the second waits and finds the first one's work.
 
-    Raises UserError for parameters out of range, and where ``root`` is a file or already holds a folder
-    of one of the layouts' names that this function did not write.
+    Raises:
+        UserError: parameters out of range, or ``root`` is a file or holds a folder that has a layout's name
+            and was not written by this function.
     """
     spec = DemoSpec(seed, tuple(n_classification), tuple(n_scenes), image_size, scene_size)
     root = Path(root)
@@ -124,7 +125,7 @@ def _write_imagefolder(spec: DemoSpec, strokes: dict[str, Strokes], root: Path) 
 
 
 def _stream(spec: DemoSpec, kind: int, split: str, i: int) -> np.random.Generator:
-    """Random numbers of one picture: more pictures leave the earlier ones as they were."""
+    """The random numbers of one picture, so that more pictures leave the earlier ones unchanged."""
     return np.random.default_rng([spec.seed, kind, SPLITS.index(split), i])
 
 
@@ -169,7 +170,7 @@ def _refuse_foreign_folders(root: Path) -> None:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Holds the folder against another writer, without leaving a file behind."""
+    """Keeps other writers out of the folder, without leaving a file behind."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -23,9 +23,9 @@ _PlainLoader.add_constructor(
 
 @register_handler(["yaml", "yml"])
 class PlainYamlHandler(YamlHandler):
-    """Replaces mmengine's own, with which a YAML file can call any function.
+    """Replaces mmengine's own handler, with which a YAML file can call any function.
 
-    It holds for everything that mmengine loads from now on, so for the files under ``_base_`` too.
+    It applies to everything that mmengine loads from now on, the files under ``_base_`` included.
     """
 
     def load_from_fileobj(self, file, **kwargs):
@@ -33,7 +33,7 @@ class PlainYamlHandler(YamlHandler):
 
 
 def read_config(path: str | os.PathLike) -> Config:
-    """Reads a config file (Python, YAML or JSON) and what it builds on.
+    """Reads a config file (Python, YAML or JSON) and the files it builds on.
 
     Raises:
         UserError: no such file, or any mistake in it.
@@ -47,17 +47,17 @@ def read_config(path: str | os.PathLike) -> Config:
         raise
     except RecursionError as error:  # a circle of ``with read_base()``
         raise UserError(f"{path}: builds on itself") from error
-    except Exception as error:  # a config is Python: whatever can go wrong in a program can go wrong here
+    except Exception as error:  # a config is a Python program and can raise anything
         raise UserError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 
 
 def _refuse_circle(path: Path, above: tuple[Path, ...] = ()) -> None:
-    """Raises UserError where ``_base_`` leads back to a file above; mmengine would read on for seconds."""
+    """Raises UserError where ``_base_`` leads back to a file above; mmengine would recurse for seconds."""
     if path in above:
         circle = " -> ".join(file.name for file in (*above[above.index(path) :], path))
         raise UserError(f"{above[0]}: builds on itself: {circle}")
     if not path.is_file():
-        return  # mmengine names it
+        return  # mmengine reports it
     for base in Config._get_base_files(str(path)):
         below, _ = Config._get_cfg_path(base, str(path))
         _refuse_circle(Path(below).resolve(), (*above, path))

@@ -1,4 +1,4 @@
-"""What makes a run repeatable, recoverable and honest about its data."""
+"""Hooks that make a run repeatable and recoverable, and that report unreadable images."""
 
 import logging
 import math
@@ -27,12 +27,12 @@ from distill.results.atomic import write_bytes, write_text
 root.FUNCTIONS.register_module(module=collate_views)
 
 
-# remarks for mmengine's developers, and a name that it repeats every epoch
+# how log lines begin that are not shown: remarks for mmengine's developers, a name repeated every epoch
 UNHELPFUL = ('"FileClient" will be', '"HardDiskBackend" is', "Exp name:")
 
 
 class AtomicBackend(LocalBackend):
-    """mmengine's local files, appearing whole or not at all."""
+    """mmengine's local files, written whole or not at all."""
 
     def put(self, obj: bytes | memoryview, filepath: str) -> None:
         write_bytes(filepath, obj)
@@ -51,7 +51,7 @@ def method_of(runner: Runner) -> Method:
 
 @HOOKS.register_module()
 class QuietStartHook(Hook):
-    """Opens the screen to log lines once training starts; mmengine's start-up dump is in the log file."""
+    """Opens the screen to log lines while training lasts; mmengine's other ones are in the log file."""
 
     priority = "LOWEST"
 
@@ -63,13 +63,17 @@ class QuietStartHook(Hook):
             handler.setFormatter(logging.Formatter("%(message)s"))
             handler.addFilter(lambda record: not record.getMessage().startswith(UNHELPFUL))
 
+    def after_run(self, runner: Runner) -> None:
+        for handler in screen_handlers(runner.logger):
+            handler.setLevel(logging.ERROR)
+
 
 @HOOKS.register_module()
 class RepeatableHook(Hook):
     """All randomness is a function of (seed, step, process), so nothing needs saving for a resume.
 
-    Views are a function of (seed, epoch, image) already. After a resume in mid-epoch the sampler leaves
-    out the images that the epoch has seen.
+    Views depend on (seed, epoch, image) alone already. After a resume in mid-epoch the sampler leaves out
+    the images that the epoch has seen.
     """
 
     priority = "VERY_HIGH"
@@ -105,7 +109,7 @@ class UnreadableImageHook(Hook):
     """Names every image that could not be read, in whichever process, and ends the run above 1 % of all.
 
     Args:
-        interval: steps after which several processes tell each other; one alone knows at once.
+        interval: steps between exchanges of several processes; a single process reports at once.
     """
 
     def __init__(self, interval: int = 50):
@@ -140,10 +144,10 @@ class UnreadableImageHook(Hook):
 
 @HOOKS.register_module()
 class FiniteLossHook(Hook):
-    """Ends the run when the loss is no longer a number, before a state or a student is written of it.
+    """Ends the run when the loss is not finite, before a training state or a student is written.
 
     Args:
-        interval: steps between two looks in between; each look waits for the GPU.
+        interval: steps between two looks within an epoch; each look waits for the GPU.
     """
 
     priority = "HIGH"
@@ -174,7 +178,7 @@ class FiniteLossHook(Hook):
 
 @HOOKS.register_module()
 class ExportHook(Hook):
-    """Writes ``last.pth`` (the student alone, in this project's format) after every epoch."""
+    """Writes what the method ``exports``, as ``last.pth`` with the student, after every epoch."""
 
     priority = "LOWEST"
 
@@ -204,7 +208,7 @@ class ExportHook(Hook):
 
 
 def init_of_trained(method: Method, backbone: Backbone) -> str:
-    """How a network was trained, in the word of result rows: on labels, with a teacher or without either."""
+    """How a network was trained, as result rows say it: supervised, distilled or self-supervised."""
     if method.supervised:
         return "supervised"
     taught = method.teacher is not None or hasattr(method, "online_teacher")

@@ -16,10 +16,10 @@ class LARS(Lars):
     PCD. SwAV and OSS decay and adapt everything.
 
     Args:
-        scale_step: where the ratio r of each step goes. False: into the gradient, before momentum, as in timm
-            and apex: ``v <- m v + r (g + weight_decay w)``; True: into the step, after momentum, as in PCD's
-            released code: ``v <- m v + g + weight_decay w; w <- w - lr r v``. (Its very first step counts the
-            gradient 1 + m times, by mistake it seems; ours once.)
+        scale_step: what the ratio r of each step scales. False: the gradient, before momentum, as in timm and
+            apex: ``v <- m v + r (g + weight_decay w)``; True: the step, after momentum, as in PCD's released
+            code: ``v <- m v + g + weight_decay w; w <- w - lr r v``. (The code's very first step counts the
+            gradient 1 + m times, apparently by mistake; this one counts it once.)
         dampening, nesterov, trust_clip, always_adapt, eps: timm's; the first three not with ``scale_step``.
 
     Raises:
@@ -46,7 +46,7 @@ class LARS(Lars):
             params, lr, momentum, dampening, weight_decay, nesterov, trust_coeff, eps, trust_clip,
             always_adapt,
         )  # fmt: skip
-        self.scale_step = scale_step  # no part of a group: states of earlier versions do not have it
+        self.scale_step = scale_step  # not in the groups: states of earlier versions do not have it
 
     @torch.no_grad()
     def step(self, closure=None):

@@ -9,8 +9,8 @@ from mmengine.runner import Runner
 class PlainStateHook(Hook):
     """Leaves mmengine's log history out of a training state.
 
-    mmengine 0.10 pickles it with references to functions, which torch >= 2.6 rightly refuses under
-    ``weights_only``: its states could not be resumed. The history only smooths what is shown.
+    mmengine 0.10 pickles it with references to functions, which torch >= 2.6 refuses under
+    ``weights_only``, so that its states could not be resumed. The history only smooths what is shown.
     Registered with mmengine itself, so that MMDetection and MMSegmentation runs can use it as well.
     """
 

@@ -43,7 +43,7 @@ def pretrain(
 ) -> Path:
     """Trains a student and returns the path of its checkpoint, ``<work_dir>/last.pth``.
 
-    Either ``config``, or ``method`` with ``data``, ``student`` and (where it has one) ``teacher``: then
+    Give ``config``, or ``method`` with ``data``, ``student`` and (where it has one) ``teacher``, for which
     the method's published settings are filled in.
 
     Args:
@@ -59,8 +59,8 @@ def pretrain(
         amp: mixed precision (needs a GPU).
         evaluate: folder with ``train`` and ``val`` in ImageFolder's layout: the student's k-NN accuracy is
             logged after every epoch. ``EvaluationHook`` in a config has more to set.
-        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``; by default torchrun's where torchrun started
-            this process.
+        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``; by default ``pytorch`` where torchrun started
+            this process, else ``none``.
         cfg_options: ``{"model.temperature": 0.007}``: changes to the config, applied last.
         say: takes the lines for the user.
         settings: ``epochs``, ``batch_size``, ``image_size``, ``lr``, ``workers``, ``teacher_cache``,
@@ -87,7 +87,7 @@ def pretrain(
     config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
     state = where_to_start(config.work_dir, resume)
     if launcher == "pytorch" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("gloo")  # mmengine's own start-up insists on a GPU
+        torch.distributed.init_process_group("gloo")  # mmengine's own start-up needs a GPU
     # restored afterwards: other OpenMMLab models may be built in this process
     with DefaultScope.overwrite_default_scope(config.default_scope):
         runner = DistillRunner.from_cfg(_for_runner(config, state))
@@ -113,7 +113,7 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
     given = {"method": method, "data": data, "student": student, "teacher": teacher, **settings}
     given = [f"--{key.replace('_', '-')}" for key, value in given.items() if value is not None]
     if given:
-        raise UserError(f"{', '.join(given)}: not beside a config file; change the config with --cfg-options")
+        raise UserError(f"{', '.join(given)}: not with a config file; change the config with --cfg-options")
     if isinstance(config, Config):
         return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller keeps its own
     return read_config(config), [], Path(config).stem
@@ -135,7 +135,7 @@ def _evaluation(root: str, config: Config) -> dict:
 
 
 def _for_runner(config: Config, state: Path | None) -> Config:
-    """A copy in mmengine's terms: batch size a process, seeds, what to resume; the original stays."""
+    """A copy in mmengine's terms: batch size of a process, seeds, what to resume; the original stays."""
     config = Config(config.to_dict())
     processes = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
     processes = 1 if config.launcher == "none" else processes
@@ -153,7 +153,7 @@ def _for_runner(config: Config, state: Path | None) -> Config:
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)
-    # mmengine's log and curves go by this name: two runs begun in one second of a process must not share it
+    # mmengine finds its log and curves by this name, which runs begun in one second must not share
     config.experiment_name = f"{Path(config.work_dir).name}-{time.time_ns()}"
     config.resume, config.load_from = state is not None, str(state) if state else None
     return config
@@ -161,7 +161,7 @@ def _for_runner(config: Config, state: Path | None) -> Config:
 
 def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: Path | None, say) -> None:
     """Writes the run's record and tells the user what is about to happen."""
-    method, images = method_of(runner), runner.train_dataloader.dataset
+    method, images = method_of(runner), runner.train_dataloader.dataset.images
     changed = _changed_since(Path(config.work_dir) / "config.py", config) if state is not None else []
     write_text(Path(config.work_dir) / "config.py", config.pretty_text)
     data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}
@@ -205,13 +205,13 @@ def _describe_last_batch(runner: DistillRunner) -> list[str]:
     if not runner.train_dataloader.sampler.ends_in_one:
         return []
     return [
-        "  the last batch would be one image a process, of which batch norm has no variance: "
-        f"{world_size()} of the epoch's first come again"
+        "  the last batch would have one image a process, of which batch norm has no variance: "
+        f"{world_size()} of the epoch's first images come again"
     ]
 
 
 def _changed_since(file: Path, config: Config) -> list[str]:
-    """Keys of a resumed run's config that are not what they were when it began."""
+    """Keys of a resumed run's config whose values have changed since ``file`` was written."""
     if not file.is_file():
         return []
     before = Config.fromfile(file).to_dict()

@@ -29,11 +29,11 @@ def recipe(
 ) -> tuple[Config, list[str]]:
     """The config of a run, and a line for everything in it that is not as published.
 
-    Fewer epochs shorten the schedule in proportion; another batch size scales the learning rate
-    linearly unless ``lr`` is given; what the method says follows the size of the data set does.
+    Fewer epochs shorten the schedule in proportion; another batch size scales the learning rate linearly
+    unless ``lr`` is given; settings that the method ties to the size of the data set follow it.
 
     Raises:
-        UserError: unknown method, a missing or needless teacher, no images.
+        UserError: unknown method, a teacher that is missing or not wanted, or no images.
     """
     if method not in method_names():
         raise unknown("method", method, method_names())
@@ -97,7 +97,7 @@ def _set_teacher(
 
 
 def _never_reached(model: dict, epochs: int) -> list[str]:
-    """A line for what would begin or end at an epoch (SwAV's queue) that a short run does not have.
+    """Lines for settings that name an epoch (SwAV's queue) which a short run does not reach.
 
     Such epochs do not shrink with the schedule: the authors use the same ones for 200 and 400 epochs.
     """
@@ -106,7 +106,7 @@ def _never_reached(model: dict, epochs: int) -> list[str]:
 
 
 def scale_schedule(schedulers: list[dict], published: int, epochs: int) -> list[dict]:
-    """The same schedule over another number of epochs; steps that fall on the end are left out.
+    """The same schedule over another number of epochs; milestones at or after the end are left out.
 
     >>> scale_schedule([dict(type="MultiStepLR", milestones=[90, 120])], 130, 13)
     [{'type': 'MultiStepLR', 'milestones': [9, 12]}]

@@ -16,7 +16,7 @@ from distill.errors import UserError
 class DistillRunner(Runner):
     """mmengine's Runner with three changes.
 
-    The dump at its start goes to the log file only. A training state is loaded whole or refused. The config
+    The dump at its start goes to the log file only. A training state is loaded strictly. The config
     key ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
     activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers.
     """
@@ -54,8 +54,8 @@ def screen_handlers(logger: MMLogger) -> list[logging.Handler]:
 def find_training_state(work_dir: str | Path) -> Path | None:
     """The newest whole training state (``epoch_*.pth``, ``iter_*.pth``) in a run's folder.
 
-    Looks at the files rather than at mmengine's ``last_checkpoint`` note, which a crash can leave
-    behind or empty.
+    It looks at the files and not at mmengine's ``last_checkpoint``, which a crash can leave outdated or
+    empty.
     """
     states = [*Path(work_dir).glob("epoch_*.pth"), *Path(work_dir).glob("iter_*.pth")]
     return max(states, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -13,7 +13,7 @@ LAUNCHERS = ("none", "pytorch", "slurm")
 
 
 def choose_launcher(launcher: str | None) -> str:
-    """``pytorch`` where torchrun started this process and nothing else is asked for."""
+    """The launcher asked for (UserError if it cannot be); None: ``pytorch`` under torchrun, else ``none``."""
     by_torchrun = {"RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
     if launcher is None:
         return "pytorch" if by_torchrun else "none"
@@ -29,7 +29,7 @@ def choose_launcher(launcher: str | None) -> str:
 
 
 def is_of_a_run(config: Config) -> bool:
-    """Whether this is the ``config.py`` that a run has left, and that run got far enough to be kept."""
+    """Whether this is the ``config.py`` of a run that has written a training state."""
     work_dir = config.get("work_dir")
     if work_dir is None or config.filename is None or find_training_state(work_dir) is None:
         return False
@@ -37,7 +37,7 @@ def is_of_a_run(config: Config) -> bool:
 
 
 def make_beside(work_dir: str) -> str:
-    """Makes and names the first free one of ``RUN-2``, ``RUN-3``, ..."""
+    """Makes the first folder of ``RUN-2``, ``RUN-3``, ... that is free, and returns its name."""
     for number in itertools.count(2):
         try:
             Path(f"{work_dir}-{number}").mkdir()
@@ -47,7 +47,7 @@ def make_beside(work_dir: str) -> str:
 
 
 def where_to_start(work_dir: str, resume: bool | str) -> Path | None:
-    """The training state that a run goes on from; None for a run that begins.
+    """The training state that a run continues from; None for a run that begins.
 
     Raises:
         UserError: no such state, or a run in ``work_dir`` that would be overwritten.

@@ -31,7 +31,7 @@ def validate(config: Config) -> None:
     loader = config.train_dataloader
     method = _typed(config.model, MODELS, "model")
     if not (isinstance(method, type) and issubclass(method, Method)):
-        raise UserError(f"model.type {config.model.type!r} is no method of distillation")
+        raise UserError(f"model.type {config.model.type!r} is not a method of distillation")
     _set("model.student.arch", _settings(config.model, "student").get("arch"), "--student NAME")
     _set("train_dataloader.dataset.data_root", loader.dataset.get("data_root"), "--data DIR")
     _teacher(config.model, source_of(method.needs))
@@ -45,7 +45,7 @@ def validate(config: Config) -> None:
 
 
 def _settings(model: dict, key: str) -> dict:
-    """What ``model.<key>`` holds; nothing, if it is not there."""
+    """The settings in ``model.<key>``; an empty dict if there are none."""
     found = model.get(key) or {}
     if not isinstance(found, dict):
         raise UserError(f"config key model.{key} is {found!r}; it must hold settings: model.{key}.NAME=...")
@@ -58,7 +58,7 @@ def _set(key: str, value: object, flag: str) -> None:
 
 
 def _teacher(model: dict, source: Source | None) -> None:
-    """The settings of the teacher: what a person must give is there, and nothing unknown."""
+    """Checks the teacher's settings: what a person must give is there, and no key is unknown."""
     if source is None:
         return
     key = f"model.{source.key}"
@@ -72,7 +72,7 @@ def _teacher(model: dict, source: Source | None) -> None:
 def _typed(
     part: dict, registry: Registry, where: str, given: set = frozenset(), extra: set = frozenset()
 ) -> type:
-    """The class of ``registry`` that ``part`` names; the arguments there are such that it takes."""
+    """The class of ``registry`` that ``part`` names; UserError for an argument that it does not take."""
     if "type" not in part:
         raise UserError(f"config key {where}.type is missing")
     cls = registry.get(part["type"])

@@ -5,7 +5,7 @@ A module that declares a ``PROTOCOL`` is found by itself; nothing is to be added
 
 from importlib import import_module
 
-from distill.data.labelled import LabelledFolder, check_same_classes, list_labelled
+from distill.data.labelled import LabelledFolder, LabelledSet, check_same_classes, list_labelled
 from distill.evaluation.features import Extraction, Features, evaluation_mode, extract
 from distill.evaluation.run import (
     Evaluator,
@@ -24,9 +24,10 @@ from distill.registry import EVALUATORS
 from distill.results.protocol import declared
 
 __all__ = [
-    "Evaluator", "Extraction", "Features", "Images", "LabelledFolder", "Outcome", "Result",
-    "ViewAgreement", "build", "check_same_classes", "evaluate", "evaluation_mode", "evaluators_by_name",
-    "extract", "extract_both", "format_table", "list_labelled", "together", "view_agreement",
+    "Evaluator", "Extraction", "Features", "Images", "LabelledFolder", "LabelledSet", "Outcome",
+    "Result", "ViewAgreement", "build", "check_same_classes", "evaluate", "evaluation_mode",
+    "evaluators_by_name", "extract", "extract_both", "format_table", "list_labelled", "together",
+    "view_agreement",
 ]  # fmt: skip
 
 for _name in declared():  # imported to be registered

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from distill.errors import UserError
 from distill.evaluation.features import Features
+from distill.evaluation.run import Outcome
 from distill.modules.kmeans import assign, kmeans
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
@@ -26,6 +27,7 @@ PROTOCOL = Protocol(
     "by the Hungarian algorithm, accuracy on val",
     paper="CompRess 4.1",
     tables="Tables 1 and 2",
+    sets=("imagenet",),
     default=3,
 )
 
@@ -36,14 +38,14 @@ class Alignment:
 
     Attributes:
         accuracy: share of the validation images whose cluster's category is theirs, percent.
-        per_class: the same by category, (C,) percent (sorted, it is the paper's Figure A1); NaN for a
-            category without validation images.
+        per_class: the same by category, percent (sorted, it is the paper's Figure A1); a category without
+            validation images is not in it.
         clusters: cluster of each training image, (N,) (what the grids of Figure A2 draw from).
         category: category that each cluster was given, (C,).
     """
 
     accuracy: float
-    per_class: Tensor
+    per_class: dict[str, float]
     clusters: Tensor
     category: Tensor
 
@@ -73,9 +75,9 @@ class ClusterAlignment:
 
     What is clustered: L2-normalised features, in Euclidean distance; as many clusters as categories.
     Labels serve only to name the clusters. The paper states neither the normalisation nor the number
-    of iterations and restarts. ``align`` gives per-category accuracies as well.
+    of iterations and restarts.
 
-    Metrics: ``top1`` in percent.
+    Metrics: ``top1`` in percent. ``details["per_class"]``: the same by category.
     """
 
     iterations: int = 50
@@ -85,8 +87,9 @@ class ClusterAlignment:
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
-    def run(self, train: Features, val: Features) -> dict[str, float]:
-        return {"top1": self.align(train, val).accuracy}
+    def run(self, train: Features, val: Features) -> Outcome:
+        found = self.align(train, val)
+        return Outcome({"top1": found.accuracy}, {"per_class": found.per_class})
 
     def align(self, train: Features, val: Features) -> Alignment:
         """The alignment in full.
@@ -103,5 +106,6 @@ class ClusterAlignment:
         category = match(clusters, train.y, count)
         right = (category[assign(x_val, centroids)] == val.y).double()
         images = torch.bincount(val.y, minlength=count)
-        per_class = 100 * torch.zeros(count).double().index_add_(0, val.y, right) / images
+        shares = torch.zeros(count).double().index_add_(0, val.y, right) / images
+        per_class = {name: 100 * shares[c].item() for c, name in enumerate(train.classes) if images[c]}
         return Alignment(100 * right.mean().item(), per_class, clusters, category)

@@ -14,20 +14,21 @@ from tqdm import tqdm
 
 from distill.backbones import Backbone
 from distill.backbones.weights import state_sha256
-from distill.data.labelled import LabelledFolder
+from distill.data.labelled import LabelledSet
 from distill.distributed import rank
 from distill.errors import UserError
 from distill.features import Pictures, Store, describe, fill
-from distill.results.manifest import fingerprint_files
 
 INTERPOLATIONS = ("bilinear", "bicubic")
+SQUASH = "squash"
 
 
 @dataclass(frozen=True)
 class Features:
     """Features ``x`` (N, D) float32 on the CPU, labels ``y`` (N,) int64 that index ``classes``.
 
-    ``unreadable`` names the corrupt images, which are not among them.
+    Where an image has several labels, ``y`` is (N, C) int8: see ``LabelledSet``. ``unreadable`` names the
+    corrupt images, which are not among them.
     """
 
     x: Tensor
@@ -42,11 +43,12 @@ class Extraction:
 
     The shorter side is resized to ``resize`` and the centre ``image_size`` x ``image_size`` cut out.
     ``resize`` is by default ImageNet's rule, ``round(image_size * 256 / 224)``; ``resize=image_size``
-    crops no margin, which leaves images of that very size as they are.
+    crops no margin, which leaves images of that very size as they are; ``resize="squash"`` makes the whole
+    picture that square.
     """
 
     image_size: int = 224
-    resize: int | None = None
+    resize: int | str | None = None
     interpolation: str = "bilinear"
     batch_size: int = 256
     workers: int = 2
@@ -54,20 +56,22 @@ class Extraction:
     def __post_init__(self):
         if self.image_size < 1 or self.batch_size < 1 or self.workers < 0:
             raise UserError("image_size and batch_size must be at least 1, workers at least 0")
-        if self.shorter_side < self.image_size:
-            raise UserError(f"resize is {self.resize}; valid: image_size ({self.image_size}) or more")
+        side = self.resized_to
+        if side != SQUASH and (isinstance(side, str) or side < self.image_size):
+            raise UserError(f"resize is {side!r}; valid: image_size ({self.image_size}) or more, {SQUASH!r}")
         if self.interpolation not in INTERPOLATIONS:
             raise UserError(f"interpolation is {self.interpolation!r}; valid: {', '.join(INTERPOLATIONS)}")
 
     @property
-    def shorter_side(self) -> int:
+    def resized_to(self) -> int | str:
+        """The shorter side before the crop, or ``squash``."""
         return self.resize if self.resize is not None else round(self.image_size * 256 / 224)
 
     @property
     def view(self) -> dict:
         """The same as the config of a transform, with what is not the default."""
-        view = {"type": "CentreCrop", "size": self.image_size}
-        if self.resize is not None:
+        view = {"type": "Squash" if self.resize == SQUASH else "CentreCrop", "size": self.image_size}
+        if self.resize not in (None, SQUASH):
             view["resize"] = self.resize
         return view if self.interpolation == "bilinear" else view | {"interpolation": self.interpolation}
 
@@ -86,11 +90,11 @@ def evaluation_mode(module: nn.Module) -> Iterator[None]:
 
 def extract(
     backbone: Backbone,
-    folder: LabelledFolder,
+    images: LabelledSet,
     extraction: Extraction,
     keep: str | os.PathLike | None = None,
 ) -> Features:
-    """Features of a folder's images, in its order, computed where the backbone's parameters are.
+    """Features of labelled images, in their order, computed where the backbone's parameters are.
 
     Neither the network (parameters, buffers, mode) nor any global random state changes. Corrupt images
     are skipped and named in the result. ``x`` is memory-mapped, unless an image was skipped.
@@ -105,21 +109,20 @@ def extract(
             its features are not finite, or ``keep`` holds features of something else.
     """
     with tempfile.TemporaryDirectory() if keep is None else nullcontext(keep) as place:
-        fingerprint = fingerprint_files(folder.root, folder.files)
         network = backbone.fingerprint(state_sha256(backbone.net.state_dict()))
-        made_from = describe(network, len(folder), fingerprint, extraction.view, "float32")
+        made_from = describe(network, len(images), images.fingerprint, extraction.view, "float32")
         store = Store(place, made_from, backbone.width)
-        pictures = Pictures(folder.root, folder.files, extraction.view)
+        pictures = Pictures(images, extraction.view)
         quiet = None if rank() == 0 else True  # None: where there is no terminal
         with (
             evaluation_mode(backbone),
-            tqdm(total=len(folder), desc=str(folder.root), disable=quiet, leave=False) as bar,
+            tqdm(total=len(images), desc=str(images.root), disable=quiet, leave=False) as bar,
         ):
             progress = lambda done, _: bar.update(done - bar.n)  # noqa: E731
             fill(store, backbone, pictures, extraction.batch_size, extraction.workers, progress)
-        x, y = torch.from_numpy(store.rows()), torch.from_numpy(folder.labels)
+        x, y = torch.from_numpy(store.rows()), torch.from_numpy(images.labels)
     unreadable = tuple(sorted(store.unreadable))
     if unreadable:
-        kept = torch.tensor([pictures.path(row) not in store.unreadable for row in range(len(folder))])
+        kept = torch.tensor([images.name(row) not in store.unreadable for row in range(len(images))])
         x, y = x[kept], y[kept]
-    return Features(x, y, folder.classes, unreadable)
+    return Features(x, y, images.classes, unreadable)

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from distill.backbones import Backbone
 from distill.checkpoints import read_weights, save_student
+from distill.data import sets
 from distill.data.labelled import list_labelled
-from distill.data.unlabelled import UnlabelledImages, collate_views
+from distill.data.unlabelled import AugmentedImages, collate_views
 from distill.engine.config_root import config_root
 from distill.engine.pretrain import pretrain
 from distill.evaluation.features import extract
@@ -22,20 +23,22 @@ from distill.registry import DATASETS, MODELS, root
 
 
 @DATASETS.register_module()
-class LabelledImages(UnlabelledImages):
-    """The images of ``ROOT/<class>/**``, each seen through one augmentation, with its label.
+class LabelledImages(AugmentedImages):
+    """Labelled images, each seen through one augmentation, with its label.
 
-    Arguments and items are those of ``UnlabelledImages``, and ``label``: the number of the class.
+    Args:
+        data_root: the folder of ``ROOT/<class>/**``, or the one that holds the known sets.
+        augmentation, seed: as in ``AugmentedImages``; ``label`` in its items is the number of the class.
+        known: a known set (``distill.data.sets``), whose training images these are; "": those of the folder.
     """
 
-    def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
-        super().__init__(data_root, augmentation, seed)
-        folder = list_labelled(data_root)
-        self.paths, self.labels = list(folder.files), folder.labels
+    def __init__(self, data_root: str, augmentation: dict, seed: int = 0, known: str = ""):
+        images = sets.load(known, data_root)[0] if known else list_labelled(data_root)
+        super().__init__(images, augmentation, seed)
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
         found = super().__getitem__(item)
-        return found | {"label": int(self.labels[found["index"]])}
+        return found | {"label": int(self.images.labels[found["index"]])}
 
 
 @root.FUNCTIONS.register_module()
@@ -110,9 +113,7 @@ def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.S
         classes=len(images.train.classes), frozen=training.frozen,
     )  # fmt: skip
     loader = config.train_dataloader
-    loader.dataset = dict(
-        type="LabelledImages", data_root=str(images.train.root), augmentation=training.augmentation
-    )
+    loader.dataset = dict(type="LabelledImages", **images.train.config, augmentation=training.augmentation)
     loader.collate_fn = dict(type="collate_labelled")
     loader.num_workers = images.extraction.workers
     config.optim_wrapper = dict(type="OptimWrapper", optimizer=training.optimizer)

@@ -26,6 +26,7 @@ PROTOCOL = Protocol(
     "1-shot,1%,10%` adds the 1-NN accuracy with few labels, and its `_std` over 10 draws",
     paper="CompRess 4.1",
     tables="Tables 1 to 3",
+    sets=("imagenet",),
     default=1,
 )
 

@@ -25,6 +25,7 @@ PROTOCOL = Protocol(
     "wd 1e-4, batch 256, 40 epochs, x0.1 after 15 and 30",
     paper="CompRess 4.1",
     tables="Tables 1, 2 and 5",
+    sets=("imagenet",),
     default=2,
 )
 
@@ -42,12 +43,16 @@ def standardise(train: Tensor, val: Tensor) -> tuple[Tensor, Tensor]:
         The same shapes; a dimension that is constant over the training rows is only centred.
     """
     train, val = F.normalize(train), F.normalize(val)
-    mean = sum(part.double().sum(0) for part in train.split(ROWS_AT_ONCE)) / len(train)
-    variance = sum((part.double() - mean).square().sum(0) for part in train.split(ROWS_AT_ONCE)) / len(train)
-    deviation = variance.sqrt()
-    scale = torch.where(deviation > CONSTANT, deviation, 1.0)
-    mean, scale = mean.float(), scale.float()
+    mean, scale = mean_and_scale(train)
     return train.sub_(mean).div_(scale), val.sub_(mean).div_(scale)
+
+
+def mean_and_scale(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation (D,) of rows x (N, D); 1 for the deviation of a constant dimension."""
+    mean = sum(part.double().sum(0) for part in x.split(ROWS_AT_ONCE)) / len(x)
+    variance = sum((part.double() - mean).square().sum(0) for part in x.split(ROWS_AT_ONCE)) / len(x)
+    deviation = variance.sqrt()
+    return mean.float(), torch.where(deviation > CONSTANT, deviation, 1.0).float()
 
 
 @EVALUATORS.register_module()

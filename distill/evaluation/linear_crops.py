@@ -21,8 +21,9 @@ PROTOCOL = Protocol(
     about="one linear layer on the features of random resized crops and their mirror images, network frozen "
     "in eval mode: SGD lr 0.3, momentum 0.9, wd 1e-6, batch 256, 100 epochs, cosine",
     paper="OSS A.3",
-    tables="Tables 9, 10, 15 and 16",
+    tables="Tables 9 to 11, 15 and 16",
     published="linear",
+    sets=("imagenet", "cifar10", "cifar100", "sun397", "dtd", "places365", "stl10"),
 )
 
 

@@ -1,4 +1,4 @@
-"""From a backbone and two image folders to the numbers of every evaluator."""
+"""From a backbone and labelled images to the numbers of every evaluator."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from distill.backbones import Backbone
 from distill.backbones.weights import Weights, state_sha256
-from distill.data.labelled import LabelledFolder, check_same_classes
+from distill.data import sets
+from distill.data.labelled import LabelledSet, different_classes
 from distill.distributed import world_size
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction, Features, extract
 from distill.evaluation.random_state import untouched_random_state
 from distill.registry import EVALUATORS
 from distill.results import make_row
-from distill.results.manifest import fingerprint_files
 from distill.results.protocol import Protocol
 
+PARTS = ("train", "val")
 # A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
 # ``EVALUATORS``. ``run`` gives name -> percent, or an ``Outcome``; global random state stays as it was. It
 # takes, by kind, ``(train: Features, val: Features)`` or ``(images: Images)``.
@@ -58,8 +59,8 @@ class Images:
     """
 
     backbone: Backbone
-    train: LabelledFolder
-    val: LabelledFolder
+    train: LabelledSet
+    val: LabelledSet
     extraction: Extraction
     folder: Path
     say: Callable[[str], None]
@@ -67,12 +68,16 @@ class Images:
 
 @dataclass(frozen=True)
 class Result:
-    """What one evaluator measured, with all that shaped it; ``seconds`` without the extraction."""
+    """What one evaluator measured, with all that shaped it; ``seconds`` without the extraction.
+
+    ``data`` is the known set's name, "" for a folder.
+    """
 
     protocol: Protocol
     outcome: Outcome
     settings: dict
     seconds: float
+    data: str = ""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -87,7 +92,7 @@ class Result:
         return make_row(
             self.task, label, init, weights.arch, seed, self.metrics, weights.path, weights.sha256,
             self.settings, self.seconds, training_seed=weights.meta.get("seed"), **self.protocol.fields(),
-            details=self.outcome.details, figures=self.outcome.figures,
+            data=self.data, details=self.outcome.details, figures=self.outcome.figures,
         )  # fmt: skip
 
 
@@ -112,89 +117,112 @@ def build(name: str, seed: int, **settings) -> Evaluator:
 
 def evaluate(
     backbone: Backbone,
-    train: LabelledFolder,
-    val: LabelledFolder,
+    train: LabelledSet,
+    val: LabelledSet,
     evaluators: Iterable[Evaluator],
     extraction: Extraction,
     say: Callable[[str], None] = print,
     work_dir: str | os.PathLike | None = None,
     keep: str | os.PathLike | None = None,
+    data: str = "",
 ) -> Iterator[Result]:
-    """Yields each evaluator's result as it comes; features of both folders are extracted once at most.
+    """Yields each evaluator's result as it comes; features of both parts are extracted once at most.
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
         work_dir: folder for the runs of protocols that train on images.
         keep: folder for the features: see ``extract_both``.
+        data: the known set that the images are.
 
     Raises:
-        UserError: the folders' classes differ, a protocol on images without ``work_dir`` or in several
-            processes, or what ``extract`` and the evaluators raise.
+        UserError: a protocol that is not for such images (``misfit``), one on images without
+            ``work_dir`` or in several processes, or what ``extract`` and the evaluators raise.
     """
-    check_same_classes(train, val)
     evaluators = list(evaluators)
+    for each in evaluators:
+        if reason := misfit(each.protocol, train, val):
+            raise UserError(f"{each.protocol.name}: {reason}")
     if training := [each.protocol.name for each in evaluators if each.protocol.kind == "images"]:
         if work_dir is None:
             raise UserError(f"{training[0]} trains a network: it needs a work dir for its run")
         if world_size() > 1:
             raise UserError(f"{training[0]} trains in one process: run it without torchrun")
-    mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
-    shared = asdict(extraction) | {"resize": extraction.shorter_side, "mean": mean, "std": std}
-    for part, folder in (("train", train), ("val", val)):
-        shared[part] = {"folder": str(folder.root), "images": len(folder)}
+    needed = {part for each in evaluators if each.protocol.kind == "features" for part in each.protocol.parts}
     features = None
     for evaluator in evaluators:
-        protocol, own = evaluator.protocol, {evaluator.protocol.name: asdict(evaluator)}
+        protocol, settings = evaluator.protocol, settings_of(backbone, train, val, extraction, evaluator)
         if protocol.kind == "features":
             if features is None:
-                features = extract_both(backbone, train, val, extraction, say, keep)
+                features = extract_both(backbone, train, val, extraction, say, keep, needed)
             start = time.perf_counter()
-            found, settings = evaluator.run(*features), shared | own | _used(train, val, features)
+            found = evaluator.run(*features)
+            for part, taken in zip(PARTS, features, strict=True):
+                if part in protocol.parts:
+                    settings[part] |= {"images": len(taken.x), "unreadable": len(taken.unreadable)}
         else:
             start = time.perf_counter()
-            folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, shared | own)}"
+            folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, settings)}"
             images = Images(backbone, train, val, extraction, folder, say)
             with untouched_random_state():
-                found, settings = evaluator.run(images), shared | own
+                found = evaluator.run(images)
         outcome = found if isinstance(found, Outcome) else Outcome(found)
-        yield Result(protocol, outcome, settings, time.perf_counter() - start)
+        yield Result(protocol, outcome, settings, time.perf_counter() - start, data)
 
 
-def _used(train: LabelledFolder, val: LabelledFolder, features: tuple[Features, Features]) -> dict:
-    """How many images of each folder the features are of."""
-    return {
-        part: {"folder": str(folder.root), "images": len(found.x), "unreadable": len(found.unreadable)}
-        for part, folder, found in zip(("train", "val"), (train, val), features, strict=True)
-    }
+def misfit(protocol: Protocol, train: LabelledSet, val: LabelledSet) -> str:
+    """Why a protocol cannot take such labels; "" if it can."""
+    known = sets.declared()
+    several = any(known[name].several for name in protocol.sets if name in known)
+    if several != (val.labels.ndim == 2):
+        wanted, found = ("several labels", "one") if several else ("one label", "several")
+        return f"made for images with {wanted} each; those of {val.root} have {found}"
+    return different_classes(train, val) if "train" in protocol.parts else ""
 
 
-def _digest(backbone: Backbone, train: LabelledFolder, val: LabelledFolder, settings: dict) -> str:
+def settings_of(
+    backbone: Backbone, train: LabelledSet, val: LabelledSet, extraction: Extraction, evaluator: Evaluator
+) -> dict:
+    """All that shapes a result: what its row has, but for how many images turn out to be unreadable."""
+    mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
+    settings = asdict(extraction) | {"resize": extraction.resized_to, "mean": mean, "std": std}
+    for part, images in zip(PARTS, (train, val), strict=True):
+        if part in evaluator.protocol.parts:
+            settings[part] = {"folder": str(images.root), "images": len(images)}
+    return settings | {evaluator.protocol.name: asdict(evaluator)}
+
+
+def _digest(backbone: Backbone, train: LabelledSet, val: LabelledSet, settings: dict) -> str:
     """Ten characters that change with the weights, the images and the settings, but for the machine's."""
     kept = {key: value for key, value in settings.items() if key not in ("workers", "batch_size")}
-    files = [fingerprint_files(folder.root, folder.files) for folder in (train, val)]
-    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *files, kept]
+    images = [part.fingerprint for part in (train, val)]
+    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *images, kept]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def extract_both(
     backbone: Backbone,
-    train: LabelledFolder,
-    val: LabelledFolder,
+    train: LabelledSet,
+    val: LabelledSet,
     extraction: Extraction,
     say: Callable[[str], None] = lambda line: None,
     keep: str | os.PathLike | None = None,
-) -> tuple[Features, Features]:
+    parts: Container[str] = PARTS,
+) -> tuple[Features | None, Features | None]:
     """Features of the training and the validation images; says how many and which could not be read.
 
     Args:
         keep: they are kept in its folders ``train`` and ``val``: see ``extract``.
+        parts: of which images; None stands for the others' features.
     """
     features = []
-    for part, folder in (("train", train), ("val", val)):
+    for part, images in zip(PARTS, (train, val), strict=True):
+        if part not in parts:
+            features.append(None)
+            continue
         start = time.perf_counter()
-        found = extract(backbone, folder, extraction, None if keep is None else Path(keep) / part)
+        found = extract(backbone, images, extraction, None if keep is None else Path(keep) / part)
         seconds = time.perf_counter() - start
-        say(f"{folder.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
+        say(f"{images.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
         for path in found.unreadable:
             say(f"skipped, could not be read: {path}")
         features.append(found)
@@ -204,9 +232,10 @@ def extract_both(
 def format_table(results: Iterable[Result]) -> list[str]:
     """An aligned table, a line a result."""
     results = list(results)
-    width = max((len(result.task) for result in results), default=0)
+    names = [f"{result.task} {result.data}".rstrip() for result in results]
+    width = max(map(len, names), default=0)
     lines = []
-    for result in results:
-        values = "  ".join(f"{name} {value:5.1f}" for name, value in result.metrics.items())
-        lines.append(f"{result.task:<{width}}  {values}")
+    for name, result in zip(names, results, strict=True):
+        values = "  ".join(f"{metric} {value:5.1f}" for metric, value in result.metrics.items())
+        lines.append(f"{name:<{width}}  {values}")
     return lines

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -11,7 +10,9 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from distill.data.images import UnreadableImage, read_image
+from distill.data.images import UnreadableImage
+from distill.data.index import ImageFiles
+from distill.data.labelled import LabelledSet
 from distill.distributed import rank, world_size
 from distill.errors import UserError
 from distill.features.store import Store
@@ -23,33 +24,29 @@ RETRIES = 50
 class Pictures(Dataset):
     """Images in a fixed order, seen through one fixed preprocessing.
 
-    Item i is (i, image (3, H, W) uint8, paths of the unreadable files). The next readable image stands in
+    Item i is (i, image (3, H, W) uint8, names of the unreadable images). The next readable image stands in
     for one that cannot be read, so that batches stay whole.
 
     Args:
-        root, files: where they are: ``root/file``.
         view: config of a transform of ``distill.data.views`` without randomness.
     """
 
-    def __init__(self, root: str | os.PathLike, files: Sequence[str], view: dict):
-        self.root, self.files = os.fspath(root), files
+    def __init__(self, images: ImageFiles | LabelledSet, view: dict):
+        self.images = images
         with DefaultScope.overwrite_default_scope("distill"):  # whatever framework's run this is within
             self.transform = TRANSFORMS.build(view)
 
     def __len__(self) -> int:
-        return len(self.files)
-
-    def path(self, index: int) -> str:
-        return os.path.join(self.root, self.files[index])
+        return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[int, Tensor, list[str]]:
         unreadable = []
         for step in range(RETRIES):
-            path = self.path((index + step) % len(self))
+            place = (index + step) % len(self)
             try:
-                return index, self.transform(read_image(path))[0], unreadable
+                return index, self.transform(self.images.read(place))[0], unreadable
             except UnreadableImage:
-                unreadable.append(path)
+                unreadable.append(self.images.name(place))
         raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
 
 
@@ -119,9 +116,9 @@ class _Lacking:
 
 
 def _collate(items: list[tuple[int, Tensor, list[str]]]) -> tuple[int, Tensor, list[str]]:
-    """Items -> number of the first, images (B, 3, H, W), paths of the unreadable files."""
+    """Items -> number of the first, images (B, 3, H, W), names of the unreadable images."""
     images = torch.stack([image for _, image, _ in items])
-    return items[0][0], images, [path for _, _, unreadable in items for path in unreadable]
+    return items[0][0], images, [name for _, _, unreadable in items for name in unreadable]
 
 
 def _forward(network: nn.Module, images: Tensor, store: Store) -> np.ndarray:
@@ -142,5 +139,5 @@ def _check_finite(rows: np.ndarray, first: int, pictures: Pictures, store: Store
         others = f" and {len(bad) - 1} others of its batch" if len(bad) > 1 else ""
         raise UserError(
             f"{store.made_from['teacher']['arch']}: NaN or infinite features, as {store.dtype}, for "
-            f"{pictures.path(first + bad[0])}{others}"
+            f"{pictures.images.name(first + bad[0])}{others}"
         )

@@ -2,7 +2,7 @@
 
   embeddings.npy   (N, D) in float16 or float32, a row an image in the data set's order
   cache.json       what they were made from, how many rows are done, which images could not be read
-  part-R.json      while the rows are being made: those that process R knows to be made, and unreadable images
+  part-R.json      only while rows are being made: those that process R knows to be made, unreadable images
 
 Each process writes its own part file. The parts become one record, cache.json, when all rows are done.
 """
@@ -30,14 +30,14 @@ DTYPES = ("float16", "float32")
 
 
 def describe(network: dict, images: int, fingerprint: str, view: dict, dtype: str) -> dict:
-    """What features must have been made from to be usable: network, images, their preprocessing.
+    """The record of what features are made from, by which ``compare`` tells whether they can be used.
 
     Args:
         network: its fingerprint: architecture, weights, output, width, mean and standard deviation.
         images: their number.
         fingerprint: of their names and sizes (``fingerprint_files``).
         view: config of the fixed preprocessing.
-        dtype: ``float16`` or ``float32``.
+        dtype: ``float16`` or ``float32``; UserError for another.
     """
     if dtype not in DTYPES:
         raise UserError(f"cache dtype {dtype!r}; valid: {', '.join(DTYPES)}")
@@ -67,20 +67,20 @@ def read_record(folder: Path) -> dict | None:
 class Store:
     """Features in a folder, for a process that takes part in making them.
 
-    What is in the folder already is gone on with. Any number of processes, also such as know nothing of
-    one another, may write at once: a row that two of them make is the same in both.
+    It continues what is already in the folder. Any number of processes may write at once, even if they do
+    not know of one another: a row that two of them make is the same in both.
 
     Args:
         made_from: see ``describe``.
         width: of a row.
 
     Attributes:
-        made: which rows are known to be made, by whatever process, (N,) bool.
+        made: which rows are known to be made, by any process, (N,) bool.
         unreadable: paths of the images that could not be read.
 
     Raises:
         UserError: the folder holds features of something else, or lacks the file of its rows.
-        OSError: no room for them on the disk.
+        OSError: the disk has no room for the rows.
     """
 
     def __init__(self, folder: str | os.PathLike, made_from: dict, width: int):
@@ -89,7 +89,7 @@ class Store:
         self.dtype, self.width = np.dtype(made_from["dtype"]), width
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "cache.json").exists():
-            self._remove_parts()  # of a record that somebody removed
+            self._remove_parts()  # they belong to a record that somebody removed
             _write_first(self.folder / "cache.json", {"made_from": made_from, "done": 0, "unreadable": []})
         self.made_from = _read(self.folder / "cache.json")["made_from"]
         compare(self.folder, self.made_from, made_from)
@@ -100,7 +100,7 @@ class Store:
             self._lay_out()
 
     def _lay_out(self) -> None:
-        """Makes the file of the rows, or leaves it as it is: all processes would write the same header."""
+        """Makes the file of the rows; one that exists keeps them, as all processes write the same header."""
         header = io.BytesIO()
         description = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, self.width)}
         np.lib.format.write_array_header_1_0(header, description)
@@ -108,21 +108,21 @@ class Store:
         size = self.offset + self.count * self.width * self.dtype.itemsize
         with open(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
             taken = 512 * os.fstat(file.fileno()).st_blocks
-            if size - taken > shutil.disk_usage(self.folder).free:  # says so now, not after hours
+            if size - taken > shutil.disk_usage(self.folder).free:  # fails now, not after hours
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
             file.truncate(size)
             file.write(header.getvalue())
 
     def refresh(self) -> None:
-        """Takes notice of what other processes have made meanwhile."""
+        """Reads which rows other processes have made meanwhile."""
         made, unreadable = _state(self.folder, self.count)
         self.made, self.unreadable = self.made | made, self.unreadable | unreadable
 
     def write(self, first: int, rows: np.ndarray, unreadable: list[str]) -> None:
         """Writes rows (B, D) from number ``first`` on.
 
-        Not through a memory map: processes of several machines would write whole pages of the file, and
-        with them each other's rows.
+        It uses no memory map: processes on several machines would write whole pages of the file and so
+        overwrite each other's rows.
 
         Raises:
             UserError: more than 1 % of the data set's images are unreadable.
@@ -131,7 +131,7 @@ class Store:
             file.seek(self.offset + first * self.width * self.dtype.itemsize)
             file.write(np.ascontiguousarray(rows, self.dtype))
             file.flush()
-            os.fsync(file.fileno())  # rows first, then the record: a crash in between repeats a batch
+            os.fsync(file.fileno())  # rows before the record: after a crash in between a batch is repeated
         self.made[first : first + len(rows)] = True
         self.unreadable |= set(unreadable)
         write_json(self.part, {"made": _ranges(self.made), "unreadable": sorted(self.unreadable)})
@@ -148,7 +148,7 @@ class Store:
         self.refresh()
         assert self.made.all()
         self._check()
-        # read behind the parts: where another process has removed those, it has written this before
+        # read after the parts: a process that has removed them wrote this file before
         if _read(self.folder / "cache.json")["done"] < self.count:
             unreadable = sorted(self.unreadable)
             record = {"made_from": self.made_from, "done": self.count, "unreadable": unreadable}
@@ -171,7 +171,7 @@ class Store:
 def _state(folder: Path, count: int) -> tuple[np.ndarray, set[str]]:
     made, unreadable = np.zeros(count, dtype=bool), set()
     for file in folder.glob("part-*.json"):
-        if (part := _read(file)) is not None:  # else it was removed meanwhile: all is done
+        if (part := _read(file)) is not None:  # else it was removed meanwhile, since all rows are done
             made |= _mask(part["made"], count)
             unreadable |= set(part["unreadable"])
     record = _read(folder / "cache.json")
@@ -194,7 +194,7 @@ def _write_first(path: Path, value: dict) -> None:
         os.link(part, path)
     except FileExistsError:
         pass
-    except OSError:  # no hard links here: of two processes with different wishes the second would win
+    except OSError:  # no hard links here: the second of two processes with different settings would win
         os.replace(part, path)
     part.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
-"""How differently teacher and student see the same anchors, with the gradient computed on the way.
+"""Cross-entropy of the student's similarities to anchors under the teacher's, with a gradient of its own.
 
 Autograd would keep a clone of the queue (it is overwritten before the backward pass), both logit
-matrices, both softmaxes and their gradients. Here the gradient with respect to the student is made
-in the forward pass, so two (B, K) buffers are all that ever exists and nothing of the queue is kept.
+matrices, both softmaxes and their gradients. Here the forward pass computes the gradient with respect to
+the student, so that only two (B, K) buffers ever exist and nothing of the queue is kept.
 """
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 
 from distill.losses.precision import at_least_float32
 
-# Elements of a (rows, K) block worked on at a time: small enough for a CPU's cache, large enough
-# to fill a GPU.
+# Elements of the (rows, K) block that is processed at a time: small enough for a CPU's cache, large
+# enough to fill a GPU.
 BLOCK = {"cpu": 2**19, "cuda": 2**26}
 
 
@@ -36,7 +36,7 @@ class _AnchorDivergence(torch.autograd.Function):
             q = [part.exp() for part in log_q]
             cross_entropy[rows] = -sum((a * b).sum(1) for a, b in zip(q, log_p, strict=True))
             entropy[rows] = -sum((a * b).sum(1) for a, b in zip(q, log_q, strict=True))
-            # d cross_entropy / d logits, left where the student's logits were
+            # d cross_entropy / d logits, written over the student's logits
             for part, target in zip(log_p, q, strict=True):
                 part.exp_().sub_(target)
             if self_anchor:
@@ -83,12 +83,10 @@ def anchor_divergence(
     teacher_temperature: float,
     self_anchor: bool = False,
 ) -> tuple[Tensor, Tensor]:
-    """Cross-entropy of the student's view of the anchors under the teacher's, and the teacher's entropy.
+    """Cross-entropy of the student's similarities under the teacher's, and the entropy of the teacher's.
 
-    With ``q = softmax(teacher . teacher_anchors / teacher_temperature)`` and ``p`` likewise for the
-    student: returns the batch means of ``-sum_j q_j log p_j`` and of ``-sum_j q_j log q_j``; their
-    difference is ``KL(q || p)``. The first has a gradient with respect to ``student`` only; the anchors
-    may be overwritten before the backward pass.
+    Let ``q = softmax(teacher . teacher_anchors / teacher_temperature)`` and ``p`` likewise for the student.
+    The anchors may be overwritten before the backward pass.
 
     Args:
         student: (B, D_s), unit rows.
@@ -97,8 +95,10 @@ def anchor_divergence(
         teacher_anchors: (K, D_t), unit rows, the same samples in the same order.
         self_anchor: each sample's own teacher embedding is one more anchor for both (needs D_s = D_t).
 
-    Computed in float32 at least, whatever autocast says: at a temperature of 1e-4 a half-precision
-    similarity is good to about 5 logits only.
+    Returns:
+        The batch means of ``-sum_j q_j log p_j``, which has a gradient with respect to ``student`` only, and
+        of ``-sum_j q_j log q_j``, in nats; their difference is ``KL(q || p)``. In float32 at least, whatever
+        autocast says: at a temperature of 1e-4 a half-precision similarity is wrong by about 5 logits.
     """
     tensors = (student, teacher.detach(), student_anchors, teacher_anchors)
     with torch.autocast(student.device.type, enabled=False):

@@ -10,8 +10,8 @@ from distill.losses.precision import at_least_float32
 def byol_loss(prediction: Tensor, target: Tensor) -> Tensor:
     r"""``|p/|p| - z/|z||^2 = 2 - 2 cos(p, z)``, mean over the batch (Grill et al., NeurIPS 2020, equation 2).
 
-    One direction; the paper adds the same with the views exchanged. The widely used ``-2 cos`` is this
-    less a constant; so written, the loss is 0 for a perfect prediction.
+    One direction; the paper adds the same with the views exchanged. The widely used ``-2 cos`` differs by a
+    constant; in this form the loss of a perfect prediction is 0.
 
     Args:
         prediction: (B, D) of one view, by the online network's predictor; normalised here.

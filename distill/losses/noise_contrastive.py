@@ -1,4 +1,4 @@
-"""Noise-contrastive estimation: telling the one matching embedding from K others, each by itself."""
+"""Noise-contrastive estimation: telling the matching embedding from K others, each judged by itself."""
 
 import math
 
@@ -15,7 +15,7 @@ def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature
 
     Args:
         query: (B, D), unit rows.
-        positive: (B, D), unit rows: what matches; comes first.
+        positive: (B, D), unit rows that match the queries; their column comes first.
         negatives: (B, K, D), each query's own, or (K, D), the same for all; unit rows.
     """
     with torch.autocast(query.device.type, enabled=False):
@@ -32,7 +32,7 @@ def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
     in the authors' code).
 
     The critic is ``h = p / (p + K/n)`` with ``p = exp(logit) / Z`` and ``Z = n * mean(exp(logits))`` of the
-    first batch; the number of samples ``n`` cancels, and ``h = sigmoid(logit - log_mean - log K)``. In this
+    first batch. The number of samples ``n`` cancels: ``h = sigmoid(logit - log_mean - log K)``. In this
     form nothing overflows, and the code's ``1e-7`` in the denominator is not needed.
 
     Args:
@@ -49,7 +49,7 @@ def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
 class Normaliser(nn.Module):
     """The normaliser of a noise-contrastive loss: taken from the first batch of all processes, then fixed.
 
-    It is state, so that a resumed run keeps it.
+    It is a buffer, so that a resumed run keeps it.
 
     Attributes:
         log_mean: logarithm of the mean of ``exp(logits)``; -inf before the first batch.
@@ -61,6 +61,7 @@ class Normaliser(nn.Module):
 
     @torch.no_grad()
     def forward(self, logits: Tensor) -> Tensor:
+        """``log_mean``, which the first call takes from its ``logits`` (B, 1 + K)."""
         if self.log_mean.isinf():
             here = logits.flatten().logsumexp(0) - math.log(logits.numel())
             self.log_mean.copy_(gather(here[None]).logsumexp(0) - math.log(world_size()))

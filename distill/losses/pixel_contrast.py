@@ -1,8 +1,8 @@
-"""PCD's loss: a student's pixel meets the teacher's at the same place, against a queue of negatives.
+"""PCD's loss: each pixel of the student against the teacher's at the same place and a queue of negatives.
 
-Pixels times negatives is the largest matrix of a step: 128 maps of 7 x 7 and 65,536 negatives are 1.6 GB,
-and autograd would keep several of it. Here the gradient is made in the forward pass, block by block of
-pixels, so that two blocks are all that ever exists and nothing of the queue is kept.
+The matrix of pixels and negatives is the largest of a step: 128 maps of 7 x 7 and 65,536 negatives take
+1.6 GB, and autograd would keep several such matrices. Here the forward pass computes the gradient, block by
+block of pixels, so that only two blocks ever exist and nothing of the queue is kept.
 """
 
 import torch
@@ -47,8 +47,8 @@ def pixel_contrast_loss(
     r"""``-log exp(<s_i, t_i>/T) / (exp(<s_i, t_i>/T) + sum_k exp(<s_i, n_k>/T))``, mean over samples and
     pixels i (Huang and Guo, ICCV 2023; the authors' code).
 
-    A teacher's map of another grid is averaged to the student's first (adaptive pooling): 14 x 14 of a ViT
-    to 7 x 7. Maps of one pixel make it MoCo's loss.
+    A teacher's map on another grid is first averaged to the student's grid (adaptive pooling): a ViT's
+    14 x 14 to 7 x 7. With maps of one pixel it is MoCo's loss.
 
     Args:
         student: (B, D, h, w); pixels are normalised here.

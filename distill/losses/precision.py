@@ -1,4 +1,4 @@
-"""Single precision at least: what losses compute with, whatever autocast says."""
+"""Losses compute in single precision at least, whatever autocast says."""
 
 import torch
 from torch import Tensor

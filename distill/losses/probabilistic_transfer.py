@@ -14,9 +14,9 @@ def probabilistic_transfer_loss(student: Tensor, teacher: Tensor) -> Tensor:
     r"""``sum_{j != i} q_ij log(q_ij / p_ij)``, mean over i (Passalis and Tefas, ECCV 2018).
 
     ``q_ij = k(t_i, t_j) / sum_{l != i} k(t_i, t_l)`` with the cosine kernel ``k(a, b) = (1 + cos(a, b))/2``,
-    ``p`` likewise for the student: no queue, no temperature, no softmax. The others are the batches of all
-    processes, gradients flow back to them. A sample is not its own neighbour (the paper's formula and
-    CompRess section 3; some public code leaves it in), and a batch of one has no loss.
+    ``p`` likewise for the student: no queue, no temperature, no softmax. The other samples come from all
+    processes, and gradients flow back to them. A sample is not its own neighbour (the paper's formula and
+    CompRess section 3; some public code counts it), and the loss of a batch of one is 0.
 
     Args:
         student: (B, D_s) embeddings; normalised here.
@@ -42,6 +42,6 @@ def probabilistic_transfer_loss(student: Tensor, teacher: Tensor) -> Tensor:
 
 
 def _neighbours(x: Tensor, everyone: Tensor, others: Tensor) -> Tensor:
-    """Distribution over the others, (B, N), and 1 at the sample itself, which then adds nothing."""
+    """Distribution over the others, (B, N); the sample itself has a 1, which adds nothing to the loss."""
     kernel = ((1 + x @ everyone.T) / 2).clamp(min=0) * others
     return kernel / kernel.sum(1, keepdim=True).clamp(min=SMALLEST) + ~others

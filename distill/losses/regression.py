@@ -11,7 +11,7 @@ EPSILON = 1e-5  # torch's batch norm's
 
 
 def standardise(x: Tensor) -> Tensor:
-    """Batch norm without parameters and memory: every column of (B, D) to mean 0 and variance 1.
+    """Batch norm without parameters or running statistics: each column of (B, D) to mean 0 and variance 1.
 
     The statistics are those of the current batch of all processes, in eval mode too, and gradients flow
     through them. A batch of one becomes zeros.

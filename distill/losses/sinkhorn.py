@@ -12,16 +12,16 @@ from distill.losses.precision import at_least_float32
 def sinkhorn(scores: Tensor, epsilon: float = 0.05, iterations: int = 3) -> Tensor:
     r"""Codes ``Q`` of the entropy-regularised transport problem (Caron et al., NeurIPS 2020, section 3.1).
 
-    ``Q = diag(u) exp(scores / epsilon) diag(v)``, where ``iterations`` times in turn every prototype is given
-    the same total and every sample the total 1. The rows of all processes are one problem, so that N
-    processes of B/N samples get the codes of one process of B; they may have different numbers of rows.
+    ``Q = diag(u) exp(scores / epsilon) diag(v)``: ``iterations`` times every prototype gets the same total,
+    then every sample the total 1. The rows of all processes are one problem, so that N processes of B/N
+    samples get the codes of one process of B; they may have different numbers of rows.
 
-    In logarithms, with the greatest value (over all processes) taken off before each exponential: it neither
-    overflows nor underflows, whatever ``epsilon``. In float32 at least, whatever autocast says:
-    ``exp(1 / 0.05)`` is far outside half precision.
+    It works with logarithms and subtracts the greatest value (over all processes) before each exponential,
+    so that it neither overflows nor underflows, whatever ``epsilon``. In float32 at least, whatever autocast
+    says: ``exp(1 / 0.05)`` is far outside half precision.
 
     Args:
-        scores: (N, P) cosines of samples and prototypes: rows of a queue first, if there is one.
+        scores: (N, P) cosines of samples and prototypes; rows of a queue first, if there is one.
         epsilon: 0.05; smaller is sharper.
         iterations: 3.
 

@@ -12,16 +12,16 @@ def swapped_prediction_loss(
 ) -> Tensor:
     r"""``-sum_p q_i[p] log softmax(s_v / T)[p]`` over pairs of views v != i, mean over i, v and the batch.
 
-    SwAV (Caron et al., NeurIPS 2020, equation 2 with multi-crop, section 3.2) with K = 1. OSS
-    (appendix A.1, pseudo-code) with K = 2: all views once clean and once with dropout in the head. Its
-    divisor K (V - 1) is the number of views other than i when view i's dropout copy is left out too; read
-    to the letter, its sum keeps that copy and divides by the same number: ``own_copy=True``.
+    SwAV (Caron et al., NeurIPS 2020, equation 2 with multi-crop, section 3.2) has K = 1. OSS (appendix A.1,
+    pseudo-code) has K = 2: all views once clean and once with dropout in the head. It divides by K (V - 1),
+    which is the number of views other than i if view i's dropout copy is left out too. Read literally, its
+    sum keeps that copy and divides by the same number: ``own_copy=True``.
 
     Args:
         scores: (K, V, B, P) cosines of embeddings and prototypes: K copies of V views of B samples.
         codes: (C, B, P) targets ``q`` of the first C views; rows sum to 1, no gradient.
         temperature: 0.1.
-        own_copy: views other than the first copy's view i count, its further copies included.
+        own_copy: leave out the first copy of view i alone; its further copies count.
 
     Returns:
         A scalar, in nats. In float32 at least, whatever autocast says.

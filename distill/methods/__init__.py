@@ -1,4 +1,4 @@
-"""One file a method. A new one is found by itself: it needs its file, its loss, its settings, two tests."""
+"""One file a method. A new file is found by itself; its method also needs a loss, settings and two tests."""
 
 from importlib import import_module
 from pkgutil import iter_modules

@@ -1,4 +1,4 @@
-"""What every method shares: a student, perhaps a teacher, and one loss."""
+"""What all methods share: a student, perhaps a teacher, and one loss."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from distill.targets import Need, Target, frozen_target
 
 @dataclass(frozen=True)
 class Progress:
-    """How far the run is; set before every step by ``ProgressHook``, so a resumed run goes on from it.
+    """How far the run is; ``ProgressHook`` sets it before every step, so a resumed run has it too.
 
     Attributes:
         step: steps done.
         steps: of the whole run.
         epochs: of the whole run.
-        updated: False between the steps whose gradients are accumulated.
-        seed: of the run, for draws that all processes share; the global generator is seeded apart in each.
+        updated: whether the step before ended in an update; False while gradients are being accumulated.
+        seed: of the run, for draws that all processes share; each seeds its global generator differently.
     """
 
     step: int = 0
@@ -44,7 +44,7 @@ class Progress:
 
 
 class TrainedNetwork(NamedTuple):
-    """A trained network as the run writes it: what comes behind the backbone is for those who teach with it.
+    """A trained network as the run writes it; head and prototypes serve runs that take it as their teacher.
 
     Attributes:
         backbone: the network.
@@ -67,15 +67,15 @@ class Method(BaseModel):
         student: arguments of ``Backbone``, at least ``arch``.
         teacher: arguments of ``Teacher`` (``weights``, ``arch``, ``output``), with ``cache`` for
             embeddings computed beforehand; None for methods without a frozen one.
-        needs: instead of the class's, where they depend on the settings.
+        needs: replace the class's, where they depend on the settings.
 
     Attributes:
-        needs: what its targets must give; nothing: it takes no teacher.
+        needs: what its targets must give; an empty set: it takes no teacher.
         number_of_views: views of an image that ``loss`` takes; None: any number from two on.
         fitted: settings that follow the size of the data set, with the rule for each (see
             ``distill.methods.fitting``).
         teacher: where its targets come from, or None.
-        progress: where the run stands, for what changes on the way.
+        progress: how far the run is, for what changes during it.
         supervised: whether it learns from labels.
     """
 
@@ -95,7 +95,7 @@ class Method(BaseModel):
             self.learn_from(frozen_target(**teacher))
 
     def learn_from(self, target: Target) -> None:
-        """Makes ``target`` the teacher; one in training is a submodule besides.
+        """Makes ``target`` the teacher; a method that trains it keeps it as a submodule too.
 
         Raises:
             UserError: it does not give what the method needs.
@@ -110,7 +110,7 @@ class Method(BaseModel):
         return self
 
     def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
-        """Terms to log, of which those with "loss" in their name are summed and minimised.
+        """Terms to log; those with "loss" in their name are summed and minimised.
 
         Args:
             views: each (B, 3, H, W) in [0, 1].
@@ -128,6 +128,7 @@ class Method(BaseModel):
         rows: Tensor | None = None,
         mode: str = "tensor",
     ):
+        """Views (B, 3, H, W) uint8 -> the terms of ``loss`` if ``mode`` is so, else the first's features."""
         views = [view.float() / 255 for view in views]
         if mode != "loss":
             return self.student(views[0])
@@ -135,7 +136,7 @@ class Method(BaseModel):
 
     @classmethod
     def fit_to_data(cls, settings: dict, images: int) -> tuple[dict, list[str]]:
-        """The settings that change for a data set of so many images, and a line for each published one."""
+        """Settings that change for ``images`` images, and a line for each that has a published value."""
         changed, notes = {}, []
         for key, rule in cls.fitted.items():
             if key not in settings:

@@ -14,7 +14,7 @@ from distill.targets import Need
 
 @MODELS.register_module()
 class BinaryContrastive(Method):
-    """The student tells its image's teacher embedding from a queue of others, each yes or no by itself.
+    """The student tells its image's teacher embedding from a queue of others, each judged by itself.
 
     OSS (appendix B.1) describes the baseline of SEED's paper as a combination of CRD and a contrastive loss,
     and no code of it is published. Chosen here: CRD's noise-contrastive loss and temperature, the student's

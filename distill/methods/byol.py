@@ -36,7 +36,7 @@ class BYOL(Method):
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:
         if self.progress.updated:
             self.target.update(nn.Sequential(self.student, self.projector), self._momentum())
-        # a pass a view: each has its own batch-norm statistics, as in the authors' code
+        # one pass for each view: each has its own batch-norm statistics, as in the authors' code
         first, second = (self.predictor(self.projector(self.student(view))) for view in views)
         first_target, second_target = (self.target(view) for view in views)
         return {"loss": byol_loss(first, second_target) + byol_loss(second, first_target)}

@@ -13,14 +13,14 @@ from distill.targets.clusters import cluster_labels
 
 @MODELS.register_module()
 class ClusterClassification(Method):
-    """The student names the k-means cluster that the teacher's embedding of the image fell into.
+    """The student predicts the k-means cluster of the teacher's embedding of the image.
 
     Needs the teacher's embeddings of all images (``tools/cache_teacher.py``).
 
     Args:
         clusters: 16,000.
-        projection: width of a head as SEED's before the classifier; None: a linear classifier on the
-            features, as in CompRess.
+        projection: output width of a head like SEED's before the classifier; None: a linear classifier on
+            the features, as in CompRess.
         iterations: of k-means, 20 in CompRess's released ``kmeans.py``.
         seed: of k-means.
     """
@@ -41,7 +41,7 @@ class ClusterClassification(Method):
         width = self.student.width
         self.head = nn.Identity() if projection is None else mlp(width, width, projection)
         self.classifier = nn.Linear(projection or width, clusters)
-        # in the training state as well: a resumed run keeps its labels even if the file was made again
+        # a buffer, so that a resumed run keeps its labels even if the file was made again
         self.register_buffer("labels", cluster_labels(self.teacher, clusters, iterations, seed))
 
     def loss(self, views: list[Tensor], index: Tensor) -> dict[str, Tensor]:

@@ -22,8 +22,8 @@ class CompRess(Method):
             linearly to the teacher's width and compared with the teacher's queue ("Ours-1q").
         queue_length: anchors, 128,000 in the paper.
         temperature: 0.04 for MoCo and SimCLR teachers, 0.007 for SwAV's.
-        key_encoder: 2q only: the student's anchors come from a moving average of the student; without
-            it from the student itself.
+        key_encoder: 2q only: the student's anchors come from a moving average of the student; False: from
+            the student itself.
         momentum: of the key encoder; 0 to 0.7 work about as well (section 4.5).
         projection: 2q only: width of a linear layer behind student and key encoder. The released code has one
             for a ResNet-50, of 8192 (train_student.py); None: the embeddings are the features.
@@ -60,7 +60,7 @@ class CompRess(Method):
             self.key_encoder = MovingAverage(self._encoder(), momentum) if key_encoder else None
 
     def _encoder(self) -> nn.Module:
-        """What the key encoder is the average of; without a head the student alone, as in older states."""
+        """What the key encoder averages; without a head the student alone, as in older training states."""
         return self.student if isinstance(self.head, nn.Identity) else nn.Sequential(self.student, self.head)
 
     def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
@@ -80,7 +80,7 @@ class CompRess(Method):
         """The student's embedding for its queue (B, D)."""
         if self.key_encoder is None:
             return embedding.detach()
-        # before the key pass rather than after the optimiser's step: the same sequence of values
+        # before the key pass instead of after the optimiser's step: the sequence of values is the same
         if self.progress.updated:
             self.key_encoder.update(self._encoder())
         return self.key_encoder(view)

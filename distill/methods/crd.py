@@ -21,7 +21,7 @@ class CRD(Method):
     """Each network must find its image among many in the memory bank of the other network.
 
     The supervised term of the paper is left out, as in CompRess's comparison, and negatives are any images
-    (the authors' "relax" draw): those of other classes only would need labels.
+    (the authors' "relax" draw): drawing from other classes only would need labels.
 
     Args:
         samples: images of the data set, a row each in both banks.
@@ -76,7 +76,7 @@ class CRD(Method):
         return losses
 
     def _draw(self, index: Tensor) -> Tensor:
-        """Sample numbers (B, K): the own rows of one draw for the batch of all processes, however many."""
+        """Sample numbers (B, K): this process's rows of one draw for the batch of all processes."""
         seed = mix_seed(self.progress.seed, self.progress.step)
         generator = torch.Generator(index.device).manual_seed(seed)
         shape = (world_size() * len(index), self.negatives)

@@ -15,7 +15,7 @@ from distill.registry import MODELS
 
 @MODELS.register_module()
 class MoCo(Method):
-    """A view is told from a queue of other images by a slower network's embedding of another view.
+    """The student tells a slower network's embedding of another view of its image from a queue of others.
 
     Needs no teacher.
 

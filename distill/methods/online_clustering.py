@@ -15,8 +15,8 @@ from distill.targets import Need
 class OnlineKMeans(nn.Module):
     """k-means of a stream of unit vectors (MacQueen, 1967), over all processes.
 
-    The first vectors become the centres; from then on the n-th vector that is nearest to a centre pulls it
-    1/n of the way, and back to unit length. Its state is in buffers.
+    The first vectors become the centres. After that the n-th vector nearest to a centre moves the centre 1/n
+    of the way, and the centre is scaled back to unit length. Its state is in buffers.
 
     Attributes:
         centres: (P, D), unit rows.
@@ -30,7 +30,7 @@ class OnlineKMeans(nn.Module):
 
     @torch.no_grad()
     def fill(self, vectors: Tensor) -> Tensor:
-        """Makes centres of ``vectors`` (B, D) while some are missing; which there are, (P,) booleans."""
+        """Makes centres of ``vectors`` (B, D) while some are missing; returns which exist, (P,) bool."""
         missing = (self.members == 0).nonzero()[:, 0]
         vectors = gather(vectors)[: len(missing)].to(self.centres.dtype)
         self.centres[missing[: len(vectors)]] = vectors
@@ -42,7 +42,7 @@ class OnlineKMeans(nn.Module):
     def update(self, vectors: Tensor, nearest: Tensor) -> None:
         """Moves the ``nearest`` centre (B,) of each of ``vectors`` (B, D) towards it."""
         vectors, nearest = gather(vectors.to(self.centres.dtype)), gather(nearest)
-        # one product of matrices: a sum of scattered rows has no fixed order on CUDA
+        # a matrix product, because a sum of scattered rows has no fixed order on CUDA
         chosen = F.one_hot(nearest, len(self.centres))  # (B, P)
         sums = self.centres * self.members[:, None] + chosen.T.to(vectors.dtype) @ vectors
         self.members += chosen.sum(0)
@@ -52,12 +52,12 @@ class OnlineKMeans(nn.Module):
 
 @MODELS.register_module()
 class OnlineClustering(Method):
-    """The student names the cluster of the teacher's embedding, while the clusters go on moving.
+    """The student predicts the cluster of the teacher's embedding while the clusters keep moving.
 
     OSS (appendix B.1) describes the baseline of SEED's paper as the online version of k-means, and no code
     of it is published. Chosen here: MacQueen's k-means on the teacher's unit embeddings, the nearest centre
-    as a hard label, and the student's similarities to the same centres as logits, with SEED's head and the
-    student's temperature of SEED.
+    as a hard label, and the student's similarities to the same centres as logits, with SEED's head and
+    student temperature.
 
     Args:
         clusters: 16,000, as in CompRess's cluster classification.

@@ -22,15 +22,15 @@ class OSS(Method):
     """Online distillation of self-supervised clusters, from scratch ("KD-Drop-Adv"; appendix A.1).
 
     The teacher is trained as in SwAV; the student predicts the teacher's codes with the same prototypes. Its
-    loss reaches the prototypes but nothing else of the teacher's. Dropout in the heads gives further views;
-    a classifier that tells the networks' embeddings apart is fooled by both.
+    loss reaches the prototypes but nothing else of the teacher. Dropout in the heads gives further views.
+    Both networks learn to fool a classifier that tells their embeddings apart.
 
     Args:
         online_teacher: ``arch``; with ``weights`` (see ``read_weights``) its backbone starts from a
             checkpoint, else at random with further arguments of ``Backbone``.
-        dropout: rates on the hidden layer and the output of both heads; None for none.
-        adversarial: train the classifier and fool it. Without either: the paper's "KD" ablation.
-        own_copy: the pseudo-code's loop to the letter, see ``swapped_prediction_loss``.
+        dropout: rates on the hidden layer and the output of both heads; None: no dropout.
+        adversarial: train the classifier and fool it. Without this and dropout: the paper's "KD" ablation.
+        own_copy: follow the pseudo-code's loop literally, see ``swapped_prediction_loss``.
         joint_classifier: both networks' embeddings in one batch of the classifier, whose batch norm then
             sees both; the pseudo-code calls it once for each.
         hidden, projection, prototypes, temperature, epsilon, iterations, queue_length, queue_start_epoch,
@@ -107,13 +107,13 @@ class OSS(Method):
 
 
 def _cross_entropy(logits: Tensor, label: int) -> Tensor:
-    """Cross-entropy of (N, 2) logits with one label for all; half precision only before it."""
+    """Cross-entropy of (N, 2) logits with one label for all, in float32 at least."""
     logits = at_least_float32(logits)
     return F.cross_entropy(logits, torch.full((len(logits),), label, device=logits.device))
 
 
 def two_rates(dropout: tuple[float, float] | None) -> tuple[float, float] | None:
-    """Checks a config's dropout rates."""
+    """A config's dropout rates; UserError unless they are None or two numbers from 0 to below 1."""
     if dropout is None or (len(dropout) == 2 and all(0 <= rate < 1 for rate in dropout)):
         return dropout
     raise UserError(f"model.dropout is {dropout}; it must be None or two rates below 1, as (0.1, 0.05)")

@@ -15,7 +15,7 @@ from distill.modules.spatial import BIASES, SpatialAdaptor, pixel_mlp
 from distill.registry import MODELS
 from distill.targets import Need
 
-# views of (student, teacher); the teacher's first one is view 1, which the queue is made of
+# views of (student, teacher), from 0; in the first pair the teacher sees view 1, which the queue is made of
 PAIRINGS = {"cross": ((1, 0), (0, 1)), "same": ((0, 0), (1, 1))}
 
 
@@ -24,16 +24,16 @@ class PCD(Method):
     """Each pixel of the student's map is drawn to the teacher's pixel at the same place of the map.
 
     The student's map goes through self-attention, a projector and a predictor, all dropped after training;
-    the teacher's through its own projection head, made to keep the places. What of the student comes behind
-    its map (``conv_head`` of a MobileNetV3) is not trained and stays as it was.
+    the teacher's goes through its own projection head, applied to each place. Layers of the student behind
+    its map (``conv_head`` of a MobileNetV3) are not trained and stay as they were.
 
     Args:
         teacher: ``weights`` with a projection head; ``output="head"``.
         view_pairing: "cross": the student's view 1 meets the teacher's view 2, as in the released code;
             "same": both networks see the same view, so that pixels show the same part of the image.
         symmetric: the mean over both directions; False: the first one alone, at half the cost (the
-            appendix's "asymmetric loss", needed for Barlow Twins' 8192-wide head). Which direction that
-            is, is not said: here it is the one whose target is view 1, which the queue needs anyway.
+            appendix's "asymmetric loss", needed for Barlow Twins' 8192-wide head). The paper does not say
+            which direction that is; here its target is view 1, which the queue needs anyway.
         vectorised: the ablation without pixels: pooled features of both, the teacher's head as it is.
         queue_length: 65,536 averages of the teacher's maps of view 1.
         temperature: 0.2.
@@ -79,7 +79,7 @@ class PCD(Method):
         head = self.teacher.head
         if not last_norm and isinstance(head[-1], nn.BatchNorm1d):
             head = head[:-1]
-        # outside the module tree, as the teacher whose weights it uses
+        # outside the module tree, like the teacher whose weights it uses
         object.__setattr__(self, "teacher_head", head if vectorised else SpatialAdaptor(head))
         if not vectorised:
             # no loss reaches them: weight decay would shrink them, and DDP would wait for their gradients

@@ -12,7 +12,7 @@ from distill.targets import Need
 class ProbabilisticTransfer(Method):
     """Each image has the same neighbours within the batch for student and teacher; no head.
 
-    CompRess without softmax, temperature and queue, as its section 4.3 has it. The larger the batch of all
+    It is CompRess without softmax, temperature and queue (its section 4.3). The larger the batch of all
     processes, the more neighbours.
     """
 

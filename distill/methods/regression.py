@@ -13,12 +13,12 @@ from distill.targets import Need
 
 @MODELS.register_module()
 class Regression(Method):
-    """The student's embedding is the teacher's, as nearly as it can be.
+    """The student's embedding follows the teacher's by a squared error.
 
     Args:
         normalisation: of both embeddings before the squared error. ``none``: Reg; ``batch_norm``: Reg-BN
             (CompRess section 4.2); ``l2``: SEED's l2 distance, whose embeddings are unit vectors throughout.
-        hidden: the head has a hidden layer as wide as the features, as SEED's has; else it is linear.
+        hidden: the head has a hidden layer as wide as the features, like SEED's; else it is linear.
     """
 
     needs = frozenset({Need.EMBEDDINGS})

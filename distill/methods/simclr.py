@@ -16,7 +16,7 @@ class SimCLR(Method):
     Args:
         projection: output width of the head, whose hidden layer is as wide as the features.
         temperature: 0.1.
-        head_norm: batch norms behind both of the head's layers, as in the authors' code; the paper's head
+        head_norm: batch norms after both layers of the head, as in the authors' code; the paper's head
             (section 2.1) has none.
     """
 

@@ -27,8 +27,8 @@ class SwAV(Method):
             0 for none.
         queue_start_epoch: the epoch at which the queue begins to fill, however long the run; codes are
             computed with it once it is full.
-        prototypes_frozen_until_epoch: the epoch from which prototypes are trained, however long the run; 1 is
-            5005 steps of 256 of ImageNet's images.
+        prototypes_frozen_until_epoch: the epoch from which prototypes are trained, however long the run; one
+            epoch of ImageNet is 5005 steps of 256.
     """
 
     number_of_views = None

@@ -7,16 +7,16 @@ from torch.nn import functional as F
 
 
 class PixelAttention(nn.Module):
-    """Every pixel looks at all of its map: ``x + W_o attention(W_q x, W_k x, W_v x)``, (B, C, h, w).
+    """Every pixel attends to its whole map: ``x + W_o attention(W_q x, W_k x, W_v x)``, (B, C, h, w).
 
     It widens a small network's field of view while it is being distilled (PCD: Huang and Guo, ICCV 2023;
     not in the released code). One layer with several heads, with no feed-forward part, no position code, no
-    norm and no biases. The output projection starts at zero, so that the map is left as it is at first.
+    norm and no biases. The output projection starts at zero, so that the map is unchanged at first.
 
     Args:
         width: C.
-        head_width: channels of a head. There are as many heads as it takes to have C channels, so inside
-            there may be more than C.
+        head_width: channels of a head. The number of heads is C / head_width rounded up, so that the inner
+            width may exceed C.
     """
 
     def __init__(self, width: int, head_width: int = 64):

@@ -10,7 +10,7 @@ class MovingAverage(nn.Module):
     """A copy of ``network`` whose parameters follow it: ``k <- momentum * k + (1 - momentum) * q``.
 
     Only parameters are averaged. Batch-norm statistics are the copy's own, gathered in train mode
-    from the batches it sees (MoCo, CompRess). A submodule, so a resumed run keeps it.
+    from the batches it sees (MoCo, CompRess). It is a submodule, so a resumed run keeps it.
     """
 
     def __init__(self, network: nn.Module, momentum: float):
@@ -23,7 +23,7 @@ class MovingAverage(nn.Module):
         """One step towards ``network``, which has the same parameters.
 
         Args:
-            momentum: of this step, for those that change on the way; by default the constructor's.
+            momentum: of this step, where it changes during the run; by default the constructor's.
         """
         momentum = self.momentum if momentum is None else momentum
         for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
@@ -31,4 +31,5 @@ class MovingAverage(nn.Module):
 
     @torch.no_grad()
     def forward(self, *inputs):
+        """The copy's output, without gradient."""
         return self.network(*inputs)

@@ -21,7 +21,7 @@ def scale_gradient(x: Tensor, scale: float) -> Tensor:
     """``x`` itself, whose gradient is multiplied by ``scale``.
 
     Below zero it is the gradient reversal layer (Ganin and Lempitsky, ICML 2015). Zero freezes a parameter
-    that DistributedDataParallel nevertheless sees take part in the loss.
+    and yet gives it a gradient, which DistributedDataParallel waits for.
     """
     return _ScaleGradient.apply(x, scale)
 

@@ -56,7 +56,7 @@ def head_from_state(state: dict[str, Tensor]) -> nn.Sequential:
 
 
 def _layer(index: int, part: dict[str, Tensor], width: int | None) -> tuple[nn.Module, int, int]:
-    """The layer with these tensors behind one of ``width``, and the widths of its input and output."""
+    """The layer with these tensors after a layer of ``width``, and its input and output widths."""
     weight = part.get("weight")
     if not part:
         return nn.ReLU(), width, width

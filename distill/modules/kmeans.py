@@ -21,6 +21,9 @@ def faiss_for(backend: str, other: str) -> ModuleType | None:
 
     Args:
         backend: ``faiss``, the ``other`` implementation's name, or ``auto``: FAISS where installed.
+
+    Raises:
+        UserError: another name, or ``faiss`` where it is not installed.
     """
     if backend not in ("auto", "faiss", other):
         raise UserError(f"backend is {backend!r}; valid: auto, faiss, {other}")
@@ -50,8 +53,8 @@ def kmeans(
 
     Args:
         iterations: at most.
-        start: ``spread`` (k-means++) or ``random`` rows, FAISS's habit, which often leave even well
-            separated clusters merged. The former costs about as much as four of the ``iterations``.
+        start: ``spread`` (k-means++), which costs about as much as four of the ``iterations``, or ``random``
+            rows as in FAISS, which often leave even well separated clusters merged.
         backend: ``faiss``, ``sklearn`` or ``auto``: FAISS where installed. Both give the same centroids
             up to rounding, except where a cluster runs empty.
 
@@ -71,10 +74,10 @@ def kmeans(
 def spread_centroids(x: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """The best k of 2k rows that k-means++ draws: (k, D).
 
-    Each drawn row stands for all rows of ``x`` (N, D) that are nearest to it, and among the drawn ones
-    k-means++ goes on as its authors advise (section 7): of a few draws, the one that lowers the sum of
-    squared distances most. Drawing more and clustering the draws is the idea of k-means|| (Bahmani et
-    al., VLDB 2012).
+    Each drawn row stands for all rows of ``x`` (N, D) that are nearest to it. Among the drawn rows k-means++
+    proceeds as its authors advise (section 7): of a few draws it takes the one that lowers the sum of
+    squared distances most. Drawing more rows and clustering them is the idea of k-means|| (Bahmani et al.,
+    VLDB 2012).
     """
     drawn, nearest = drawn_rows(x, min(2 * k, len(x)), generator)
     between = torch.cdist(drawn, drawn).square_()
@@ -91,13 +94,13 @@ def spread_centroids(x: Tensor, k: int, generator: torch.Generator) -> Tensor:
 
 
 def drawn_rows(x: Tensor, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """k-means++ (Arthur and Vassilvitskii, SODA 2007): each next row is drawn with weight of its squared
-    distance to the nearest of those before it.
+    """k-means++ (Arthur and Vassilvitskii, SODA 2007): each row is drawn with a probability proportional to
+    its squared distance to the nearest row drawn before it.
 
-    Many rows are drawn at a time, by the distances as they were before the first of them. One that has
-    come nearer since, to a row drawn with it, counts with probability (distance now) / (distance then).
-    Those that count are distributed as if each had been drawn by the distances of its moment, and all of
-    ``x`` is read once for some hundred rows, not once for each.
+    Rows are drawn in groups, by the distances before the group. A row that another row of its group has
+    brought nearer counts with probability (distance now) / (distance then). The rows that count are
+    distributed as if they had been drawn one at a time, and all of ``x`` is read once for some hundred
+    rows, not once for each.
 
     Args:
         x: (N, D).
@@ -127,10 +130,10 @@ def _draw(weights: Tensor, count: int, generator: torch.Generator) -> Tensor:
 
 
 def _that_count(rows: Tensor, distance: Tensor, chances: Tensor) -> Tensor:
-    """Which of the rows (B, D) drawn at a time count, in order: (B,) bool.
+    """Which of the rows (B, D) of a group count, in order: (B,) bool.
 
     Args:
-        distance: of each to the nearest row drawn before all of them, squared, (B,).
+        distance: squared, of each to the nearest row drawn before the group, (B,).
         chances: uniform in [0, 1), (B,).
     """
     between = torch.cdist(rows, rows).square_()
@@ -175,7 +178,7 @@ def assign(x: Tensor, centroids: Tensor) -> Tensor:
 
 
 def squared_distance(x: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """Of each row of ``x`` (N, D) to the nearest centroid (k, D), and whose it is: (N,) each."""
+    """Squared distance of each row of ``x`` (N, D) to the nearest centroid (k, D), and which: (N,) each."""
     half = centroids.square().sum(1) / 2  # |x - c|^2 = |x|^2 + 2 (|c|^2 / 2 - xc)
     parts = x.split(max(1, DISTANCES_AT_ONCE // len(centroids)))
     found = [torch.addmm(half, part, centroids.T, alpha=-1).min(1) for part in parts]

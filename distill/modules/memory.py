@@ -30,7 +30,7 @@ class Queue(nn.Module):
     def enqueue(self, embeddings: Tensor) -> None:
         """Replaces the oldest rows by ``embeddings`` (B, width) of all processes, in rank order.
 
-        Any batch size: the pointer wraps, and of a batch longer than the queue the last rows stay.
+        Any batch size is possible: the pointer wraps, and a batch longer than the queue leaves its last rows.
         """
         rows = gather(embeddings.to(self.anchors.dtype))
         start, count = int(self.pointer), rows.shape[0]
@@ -43,8 +43,8 @@ class MemoryBank(nn.Module):
     """One embedding for each image of the data set, as rows of unit length.
 
     A row follows its image's embeddings: ``row <- normalise(momentum * row + (1 - momentum) * embedding)``.
-    The start is RepDistiller's, uniform in a cube, but scaled to unit length at once. A buffer, so a
-    resumed run goes on with the same rows; 128 numbers an image are 0.66 GB for ImageNet.
+    Rows start uniform in a cube, as in RepDistiller, but are scaled to unit length at once. They are a
+    buffer, so a resumed run goes on with the same rows; 128 numbers an image are 0.66 GB for ImageNet.
 
     Attributes:
         rows: (samples, width).
@@ -62,8 +62,8 @@ class MemoryBank(nn.Module):
     def update(self, index: Tensor, embeddings: Tensor) -> None:
         """Moves the rows of samples ``index`` (B,) towards ``embeddings`` (B, width), of all processes.
 
-        Of a sample that is there twice (the end of an epoch is filled from its beginning) the last one,
-        in rank order, counts: written by hand, as CUDA leaves open which of equal places wins.
+        If a sample occurs twice (the end of an epoch is filled from its beginning), the last one in rank
+        order counts. This is written out because CUDA does not say which of two writes to a row wins.
         """
         index, embeddings = gather(index), gather(embeddings.to(self.rows.dtype))
         slots, which = index.unique(return_inverse=True)

@@ -1,4 +1,4 @@
-"""Views of several sizes through one network: a pass a size, not a pass a view."""
+"""Views of several sizes through one network: one pass for each size, not for each view."""
 
 from itertools import groupby
 
@@ -10,7 +10,7 @@ from distill.losses.precision import at_least_float32
 
 
 def multi_crop_features(backbone: nn.Module, views: list[Tensor]) -> Tensor:
-    """V views, each (B, 3, H, W), those of one size in a row -> features (V B, width), view by view."""
+    """V views, each (B, 3, H, W), grouped by size -> features (V B, width), view by view."""
     groups = [list(group) for _, group in groupby(views, key=lambda view: view.shape[-2:])]
     return torch.cat([backbone(torch.cat(group)) for group in groups])
 

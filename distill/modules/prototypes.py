@@ -42,10 +42,10 @@ class Codes(nn.Module):
     """Sinkhorn codes of the first crops, each crop with a queue of its own earlier embeddings.
 
     A batch much smaller than the number of prototypes cannot use them all equally; the queue makes up for
-    that. Like SwAV's it starts empty and helps once it is full, while only the batch's codes are returned.
+    that. As in SwAV it starts empty and is used once it is full; only the batch's codes are returned.
 
     Args:
-        length: embeddings a queue, 3,840 (15 batches of 256); 0 for none.
+        length: embeddings in a queue, 3,840 (15 batches of 256); 0: no queue.
         width: of the embeddings.
         epsilon, iterations: of ``sinkhorn``.
         crops: views that get codes.

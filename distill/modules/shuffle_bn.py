@@ -8,22 +8,22 @@ from distill.distributed import gather, rank, world_size
 
 @torch.no_grad()
 def shuffled(network: nn.Module, images: Tensor, seed: int, groups: int) -> Tensor:
-    """Encodes a batch in another order and other company; the output is in the batch's own order.
+    """Encodes images mixed over all processes; the output is in the batch's own order.
 
-    Batch norm makes every embedding depend on its batch. Where a query and its key come from the same
-    batch, they share its statistics, and no key of the queue does: the network can tell the positive by
-    them, without looking at the image, and the loss falls while the features stay poor (He et al., CVPR
-    2020, section 3.3). So the images of all processes are mixed before and sorted after the network, and
-    a key's statistics are those of other images than its query's.
+    Batch norm makes every embedding depend on its batch. A query and its key from the same batch share its
+    statistics, and no key of the queue does. The network can then tell the positive by the statistics,
+    without looking at the image, and the loss falls while the features stay poor (He et al., CVPR 2020,
+    section 3.3). So the images of all processes are mixed before and sorted after the network, and a key's
+    statistics are those of other images than its query's.
 
-    In one process there is nobody to mix with: the batch is permuted and encoded in ``groups`` parts, so
-    that a key's statistics are those of a random part of the query's batch. In eval mode, or without batch
-    norm, neither changes anything.
+    One process has no other to mix with: it permutes the batch and encodes it in ``groups`` parts, so that
+    a key's statistics are those of a random part of the query's batch. In eval mode, or without batch norm,
+    neither changes anything.
 
     Args:
-        images: (B, ...), as many in each process.
+        images: (B, ...), equally many in each process.
         seed: the same in all processes and another at each step.
-        groups: parts in one process, of two images at least (of one, batch norm has no variance).
+        groups: parts in one process, each of at least two images (one has no variance for batch norm).
 
     Returns:
         (B, D), without gradient.

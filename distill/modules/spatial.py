@@ -11,12 +11,12 @@ from distill.errors import UserError
 class SpatialAdaptor(nn.Module):
     """A head made for pooled features, applied to a whole map: (B, C, h, w) -> (B, D, h, w).
 
-    Linear layers become 1x1 convolutions, batch norms over vectors ones over maps, and a ReLU
+    Linear layers become 1x1 convolutions, batch norms work on maps, and a ReLU becomes
     ``x * 1[sum of x over the map > 0]``: one mask for each sample and channel (Huang and Guo, ICCV 2023).
     In eval mode the average of the output is then the head's output for the average of the map; a batch
     norm in train mode or a plain ReLU would break this.
 
-    It has no weights of its own: the head's are used where they are, and its mode is the head's.
+    It has no weights of its own: it uses the head's, and the head's mode.
 
     Args:
         head: linear layers, batch norms and ReLUs, as ``Teacher.head``.
@@ -57,7 +57,7 @@ def pixel_mlp(*widths: int, biases: str = "none") -> nn.Sequential:
     """1x1 convolutions of the given widths, batch norm and ReLU between: (B, C, h, w) -> (B, D, h, w).
 
     Args:
-        biases: of which convolutions, of ``BIASES``; ``hidden``: all but the last.
+        biases: which convolutions have one, a name of ``BIASES``; ``hidden``: all but the last.
 
     >>> pixel_mlp(512, 4096, 256)       # PCD's projector for a ResNet-18
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from distill.report.published import facts
 from distill.report.rows import comparable, trained
 from distill.report.tasks import Tasks
 from distill.results.manifest import flatten
@@ -29,32 +30,58 @@ class Cell:
     n: int
 
     def __str__(self) -> str:
-        return f"{self.mean:.1f}" if self.std is None else f"{self.mean:.1f} ± {self.std:.1f}"
+        return self.text(1)
+
+    def text(self, digits: int) -> str:
+        """As ``12.3 ± 0.4``, with that many digits behind the point."""
+        deviation = "" if self.std is None else f" ± {self.std:.{digits}f}"
+        return f"{self.mean:.{digits}f}{deviation}"
+
+
+def cell_of(values: list[float]) -> Cell:
+    """The cell of one model's values, of which there is at least one."""
+    return Cell(mean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 @dataclass(frozen=True)
 class Block:
-    """One task with one set of settings.
+    """One task on one data set with one set of settings.
 
     Attributes:
         task: the task's description; ``metrics``: those measured, the headline first.
-        seeds: model -> over what its means are, in words ("3 seeds").
+        known: the known data set's name; "" for a folder of the user's own.
+        rows: model -> its result rows.
         cells: (metric, model) -> what was measured.
     """
 
     task: Protocol
+    known: str
     settings: dict
     notes: str
     models: tuple[Model, ...]
     metrics: tuple[str, ...]
-    seeds: dict[Model, str]
+    rows: dict[Model, list[dict]]
     cells: dict[tuple[str, Model], Cell]
 
     @property
+    def seeds(self) -> dict[Model, str]:
+        """Model -> over what its means are, in words ("3 seeds")."""
+        return {model: count_seeds(rows) for model, rows in self.rows.items()}
+
+    @property
     def data(self) -> str:
-        """The last two parts of the data's folder; "" where the settings name none."""
-        folder = self.settings.get("data_root") or self.settings.get("val", {}).get("folder", "")
-        return "/".join(Path(folder).parts[-2:])
+        """What to call the data."""
+        return data_name(self.known, self.settings)
+
+    @property
+    def image_size(self) -> object:
+        """Side of the crops in pixels; None where the settings do not tell."""
+        return self.settings.get("image_size")
+
+    @property
+    def repeated(self) -> bool:
+        """Whether a model was measured more than once."""
+        return any(cell.n > 1 for cell in self.cells.values())
 
     def gain(self, metric: str, model: Model) -> float | None:
         """Difference of the means to the random model of the same backbone; None where there is none."""
@@ -66,36 +93,51 @@ class Block:
         return None
 
 
+def data_name(known: str, settings: dict) -> str:
+    """The known set, else the last two parts of the data's folder; "" where the settings name none."""
+    if known:
+        return facts()["sets"].get(known, known)
+    val = settings.get("val")
+    folder = settings.get("data_root") or (val.get("folder", "") if isinstance(val, dict) else "")
+    return "/".join(Path(str(folder)).parts[-2:])
+
+
 def blocks_of(rows: list[dict]) -> list[Block]:
-    """Blocks by kind and task; models as random, distilled, others, teacher."""
-    groups: dict[tuple[str, str], list[dict]] = {}
+    """Blocks by kind, task and data; models as random, distilled, others, teacher."""
+    groups: dict[tuple[str, str, str], list[dict]] = {}
     for row in rows:
-        groups.setdefault((row["task"], json.dumps(comparable(row), sort_keys=True)), []).append(row)
+        settings = json.dumps(comparable(row), sort_keys=True)
+        groups.setdefault((row["task"], row.get("data", ""), settings), []).append(row)
     tasks = Tasks()
     blocks = []
-    for (name, settings), group in groups.items():
-        siblings = [json.loads(other) for of, other in groups if of == name]
-        blocks.append(_block(tasks.of(group[-1]), json.loads(settings), siblings, group))
-    return sorted(blocks, key=lambda block: tasks.place(block.task))
+    for (name, data, settings), group in groups.items():
+        siblings = [json.loads(other) for *of, other in groups if of == [name, data]]
+        blocks.append(_block(tasks.of(group[-1]), data, json.loads(settings), siblings, group))
+    return sorted(blocks, key=lambda block: (tasks.place(block.task), block.known))
 
 
-def _block(task: Protocol, settings: dict, siblings: list[dict], rows: list[dict]) -> Block:
+def model_of(row: dict) -> Model:
+    """Whose row it is."""
+    return Model(row["init"], row["label"], row["backbone"])
+
+
+def _block(task: Protocol, data: str, settings: dict, siblings: list[dict], rows: list[dict]) -> Block:
     values: dict[tuple[str, Model], list[float]] = {}
     of_model: dict[Model, list[dict]] = {}
     for row in rows:
-        model = Model(row["init"], row["label"], row["backbone"])
+        model = model_of(row)
         of_model.setdefault(model, []).append(row)
         for metric, value in row["metrics"].items():
             # the deviation over few-shot draws stays in the row's details
             if not metric.endswith("_std"):
                 values.setdefault((metric, model), []).append(value)
-    cells = {key: Cell(mean(v), stdev(v) if len(v) > 1 else None, len(v)) for key, v in values.items()}
+    cells = {key: cell_of(found) for key, found in values.items()}
     models = sorted(of_model, key=lambda m: (_PLACE.get(m.init, 2), m.backbone, m.label))
     order = [task.headline, *task.metrics]
     names = dict.fromkeys(metric for metric, _ in cells)
     metrics = sorted(names, key=lambda name: order.index(name) if name in order else len(order))
-    seeds = {model: count_seeds(found) for model, found in of_model.items()}
-    return Block(task, settings, _notes(settings, siblings), tuple(models), tuple(metrics), seeds, cells)
+    notes = _notes(settings, siblings)
+    return Block(task, data, settings, notes, tuple(models), tuple(metrics), of_model, cells)
 
 
 def count_seeds(rows: list[dict]) -> str:

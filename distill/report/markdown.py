@@ -3,7 +3,10 @@
 import re
 
 from distill.report.blocks import Block, Model
-from distill.report.comparison import by_task, comparison
+from distill.report.content import Content
+from distill.report.placed import placed
+from distill.report.published import Table, tables
+from distill.report.sweeps import Sweep
 
 INTRO = (
     "Percent; ± is the sample standard deviation over the seeds of training and measurement; in brackets the "
@@ -11,13 +14,15 @@ INTRO = (
 )
 
 
-def markdown(blocks: list[Block], superseded: int) -> str:
-    """One table a task and its settings, then the published numbers of our students."""
+def markdown(content: Content) -> str:
+    """The papers' tables in which ours stand, then one table a task, data and settings, then the sweeps."""
     parts = ["# Distillation report", INTRO]
-    if superseded:
-        parts.append(f"{superseded} older measurements of the same thing are left out.")
-    parts += [_table(block) for block in blocks]
-    parts += filter(None, map(_published, by_task(blocks)))
+    if content.superseded:
+        parts.append(f"{content.superseded} older measurements of the same thing are left out.")
+    ours = (placed(table, content.blocks, content.origins) for table in tables())
+    parts += map(_published, filter(None, ours))
+    parts += map(_table, content.blocks)
+    parts += map(_sweep, content.sweeps)
     return "\n\n".join(parts) + "\n"
 
 
@@ -52,18 +57,29 @@ def _cell(block: Block, metric: str, model: Model) -> str:
     return f"{cell}" + (f" ({gain:+.1f})" if gain is not None else "")
 
 
-def _published(blocks: list[Block]) -> str:
-    task = blocks[0].task
-    lines, metrics = comparison(task, blocks)
-    shown = [line for line in lines if line.source and line.same_student]
-    if not shown:
-        return ""
-    head = ["method", "teacher", "student", "data", *map(task.read_as, metrics), "source"]
-    rows = [
-        [of.method, of.teacher, of.student, of.data, *(of.values.get(m, "") for m in metrics), of.source]
-        for of in shown
+def _published(table: Table) -> str:
+    head = [heading for heading, _ in table.labels]
+    head += [" ".join(filter(None, (column.group, column.name))) for column in table.columns]
+    lines = []
+    for group in table.groups:
+        if group.title:
+            lines.append([group.title] + [""] * (len(head) - 1))
+        for line in group.lines:
+            first, *others = line.labels
+            name = f"{first} (ours: {line.note})" if line.ours else first
+            lines.append([name, *others, *line.cells])
+    note = f"{quoted(table.note)}\n\n" if table.note else ""
+    return f"## {quoted(f'{table.source}: {table.title}')}\n\n{note}{_grid(head, lines)}"
+
+
+def _sweep(sweep: Sweep) -> str:
+    head = [", ".join(sweep.keys), *map(sweep.task.read_as, sweep.metrics)]
+    lines = [
+        [", ".join(point), *(str(sweep.cells.get((metric, point), "")) for metric in sweep.metrics)]
+        for point in sweep.points
     ]
-    return f"## Published: {quoted(task.title)}\n\n{_grid(head, rows)}"
+    title = quoted(f"{sweep.name}: {sweep.task.title}")
+    return f"## {title}\n\n{quoted(f'Data: {sweep.data}')}\n\n{_grid(head, lines)}"
 
 
 def _grid(head: list[str], lines: list[list[str]]) -> str:

@@ -1,12 +1,13 @@
 """The HTML page: one file, no scripts, nothing fetched."""
 
-from html import escape
 from pathlib import Path
 
-from distill.report import charts, records
+from distill.report import charts, records, sweeps
 from distill.report.blocks import Block, Model
-from distill.report.comparison import Line, by_task, comparison
-from distill.report.runs import Run
+from distill.report.content import Content
+from distill.report.details import details
+from distill.report.markup import count, cut, figure, wide
+from distill.report.published_section import published_section
 from distill.results.protocol import KINDS
 
 CSS = Path(__file__).with_name("page.css")
@@ -31,20 +32,23 @@ DOCUMENT = """<!doctype html>
 """
 
 
-def page(blocks: list[Block], rows: list[dict], runs: list[Run], superseded: int) -> str:
+def page(content: Content) -> str:
     """The whole document."""
+    blocks, rows = content.blocks, content.rows
     sections = [
         ("glance", "At a glance", _glance(blocks)),
-        *((kind, title, _tables(blocks, kind)) for kind, title in KINDS.items()),
-        ("training", "Training", records.training(runs)),
-        ("published", "Published numbers", _published(blocks)),
-        ("rows", "Every row", records.every_row(rows, superseded)),
+        ("published", "The papers' tables, ours in place", published_section(blocks, content.origins)),
+        *((kind, f"Ours: {title.lower()}", _tables(blocks, kind)) for kind, title in KINDS.items()),
+        ("sweeps", "Ours: settings varied", "".join(map(sweeps.as_html, content.sweeps))),
+        ("training", "Training", records.training(content)),
+        ("rows", "Every row", records.every_row(rows, content.superseded)),
     ]
+    sections = [section for section in sections if section[2]]
     links = "".join(f'<a href="#{name}">{title}</a>' for name, title, _ in sections)
     body = "".join(_section(*section) for section in sections)
     span = " to ".join(dict.fromkeys(str(row["time"])[:10] for row in (rows[0], rows[-1])))
-    summary = f"{_count(len(rows), 'result')}, {span}"
-    return DOCUMENT.format(style=CSS.read_text(), summary=escape(summary), links=links, body=body)
+    summary = cut(f"{count(len(rows), 'result')}, {span}")
+    return DOCUMENT.format(style=CSS.read_text(), summary=summary, links=links, body=body)
 
 
 def _section(name: str, title: str, content: str) -> str:
@@ -53,6 +57,8 @@ def _section(name: str, title: str, content: str) -> str:
 
 
 def _glance(blocks: list[Block]) -> str:
+    if not blocks:
+        return ""
     compared = [
         gain for block in blocks for model in block.models
         if model.init == "distilled" and (gain := block.gain(block.metrics[0], model)) is not None
@@ -62,9 +68,13 @@ def _glance(blocks: list[Block]) -> str:
         better = sum(gain > 0 for gain in compared)
         verdict = (
             f'<p class="lead">Distilled weights beat random ones in {better} of '
-            f"{_count(len(compared), 'comparison')}, each task by its first metric.</p>"
+            f"{count(len(compared), 'comparison')}, each task by its first metric.</p>"
         )
-    return f'{verdict}{charts.legend(blocks)}<div class="wide">{charts.overview(blocks)}</div>'
+    caption = "The first metric of each task, in percent; a bar is the sample standard deviation over seeds."
+    chart = wide(charts.overview(blocks), "Overview of all tasks")
+    rows = [row for block in blocks for own in block.rows.values() for row in own]
+    data = ", ".join(dict.fromkeys(block.data for block in blocks if block.data))
+    return f"{verdict}{charts.legend(blocks)}{figure(chart, caption, data, rows)}"
 
 
 def _tables(blocks: list[Block], kind: str) -> str:
@@ -83,31 +93,30 @@ def _tables(blocks: list[Block], kind: str) -> str:
 def _table(block: Block) -> str:
     kinds = list(dict.fromkeys(model.init for model in block.models))
     of_kind = {kind: [model for model in block.models if model.init == kind] for kind in kinds}
-    columns = "".join(f'<col class="{escape(model.init)}">' for model in block.models)
+    seeds = block.seeds
+    columns = "".join(f'<col class="{charts.kind(model)}">' for model in block.models)
     groups = "".join(
-        f'<th scope="colgroup" colspan="{len(of_kind[kind])}">{escape(kind.capitalize())}</th>'
-        for kind in kinds
+        f'<th scope="colgroup" colspan="{len(own)}">{cut(kind.capitalize())}</th>'
+        for kind, own in of_kind.items()
     )
     names = "".join(
-        f'<th class="number" scope="col">{escape(model.label)}'
-        f"<small>{escape(model.backbone)}, {escape(block.seeds[model])}</small></th>"
+        f'<th class="number" scope="col">{cut(model.label)}'
+        f"<small>{cut(model.backbone)}, {cut(seeds[model])}</small></th>"
         for model in block.models
     )
     body = "".join(
-        f'<tr><th scope="row">{escape(block.task.read_as(metric))}</th>'
+        f'<tr><th scope="row">{cut(block.task.read_as(metric))}</th>'
         + "".join(_cell(block, metric, model) for model in block.models) + "</tr>"
         for metric in block.metrics
     )  # fmt: skip
-    return (
-        f'<h3>{escape(block.task.title)}</h3><p class="soft">{escape(_under(block))}</p>'
-        '<div class="wide"><table>'
-        f'<colgroup><col>{columns}</colgroup><thead><tr><td></td>{groups}</tr><tr><th scope="col">Metric</th>'
-        f"{names}</tr></thead><tbody>{body}</tbody></table></div>"
+    title = block.task.title
+    grid = (
+        f'<table><caption class="hidden">{cut(title)}</caption><colgroup><col>{columns}</colgroup>'
+        f'<thead><tr><td></td>{groups}</tr><tr><th scope="col">Metric</th>{names}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
     )
-
-
-def _under(block: Block) -> str:
-    return f"Data: {block.data or 'unknown'}. {block.notes}"
+    under = cut(f"Data: {block.data or 'unknown'}. {block.notes}", 600)
+    return f'<h3>{cut(title)}</h3><p class="soft">{under}</p>{wide(grid, title)}{details(block)}'
 
 
 def _cell(block: Block, metric: str, model: Model) -> str:
@@ -128,48 +137,3 @@ def signed(value: float) -> str:
     '−2.0'
     """
     return f"{value:+.1f}".replace("-", "−")
-
-
-def _published(blocks: list[Block]) -> str:
-    intro = (
-        '<p class="soft">From the papers\' tables, on the data and schedules named there: compare them with '
-        "ours only where data, image size and schedule are the same.</p>"
-    )
-    return intro + "".join(map(_comparison, by_task(blocks)))
-
-
-def _comparison(blocks: list[Block]) -> str:
-    task = blocks[0].task
-    lines, metrics = comparison(task, blocks)
-    title = f"<h3>{escape(task.title)}</h3>"
-    if not any(line.source for line in lines):
-        return f'{title}<p class="soft">No published number is known for this benchmark.</p>'
-    head = "".join(
-        f'<th class="number" scope="col">{escape(task.read_as(metric))}</th>' for metric in metrics
-    )
-    names = "".join(f'<th scope="col">{name}</th>' for name in ("Method", "Teacher", "Student"))
-
-    def row(line: Line) -> str:
-        values = "".join(f'<td class="number">{line.values.get(metric, "–")}</td>' for metric in metrics)
-        texts = "".join(f'<td class="name">{escape(text)}</td>' for text in (line.teacher, line.student))
-        below = "; ".join(filter(None, (line.data, line.note)))
-        source = f"{escape(line.source or 'Ours')}<small>{escape(below)}</small>"
-        kind = "" if line.source else ' class="ours"'
-        cells = f'{texts}{values}<td class="source">{source}</td>'
-        return f'<tr{kind}><th scope="row">{escape(line.method)}</th>{cells}</tr>'
-
-    def table(chosen: list[Line]) -> str:
-        top = f'<thead><tr>{names}{head}<th scope="col">Source</th></tr></thead>'
-        body = "".join(map(row, chosen))
-        return f'<div class="wide published"><table>{top}<tbody>{body}</tbody></table></div>'
-
-    near = [line for line in lines if line.same_student]
-    far = [line for line in lines if not line.same_student]
-    if not far:
-        return title + table(near)
-    summary = f"<summary>{_count(len(far), 'published row')} of other students</summary>"
-    return f"{title}{table(near)}<details>{summary}{table(far)}</details>"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -12,6 +12,7 @@ FIELDS = ("task", "label", "init", "backbone", "seed", "metrics", "settings", "t
 # Settings that tell models or seeds apart, not protocols.
 _OWN = {"arch", "weights", "sha256", "mean", "std", "seed", "resumed_from", "annotations", "frozen"}
 _NO_EFFECT = {"workers"}
+_PLACES = {"folder", "data_root"}
 
 
 def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
@@ -47,12 +48,22 @@ def _checked(path: Path) -> list[dict]:
         if missing:
             needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
             raise UserError(f"{path}: row {number} {needed}")
-    return rows
+    return [_with_figures(row, path.parent) for row in rows]
+
+
+def _with_figures(row: dict, folder: Path) -> dict:
+    """Pictures that do not lie where the row says may lie beside its file: the folder was moved."""
+    figures = {name: str(at) for name, at in row.get("figures", {}).items()}
+    moved = {name: at if os.path.isfile(at) else os.path.join(folder, at) for name, at in figures.items()}
+    return row | {"figures": moved} if moved else row
 
 
 def comparable(row: dict) -> dict:
-    """The settings without those that belong to one model or one seed: rows that share it may be compared."""
-    return _without(row["settings"], _OWN | _NO_EFFECT)
+    """The settings without those that belong to one model or one seed: rows that share it may be compared.
+
+    A known data set is the same wherever it lies.
+    """
+    return _without(row["settings"], _OWN | _NO_EFFECT | (_PLACES if row.get("data") else set()))
 
 
 def trained(row: dict) -> int | str:
@@ -62,8 +73,8 @@ def trained(row: dict) -> int | str:
 
 def identity(row: dict) -> str:
     """What a second measurement of the same thing would share."""
-    parts = [row["task"], row["init"], row["label"], row["backbone"], row["seed"], trained(row)]
-    return json.dumps([*parts, comparable(row)], sort_keys=True)
+    parts = [row[key] for key in ("task", "init", "label", "backbone", "seed")]
+    return json.dumps([*parts, row.get("data", ""), trained(row), comparable(row)], sort_keys=True)
 
 
 def _told_apart(row: dict) -> dict:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from distill.errors import UserError
 
@@ -14,11 +15,15 @@ STEP_KEYS = ("step", "iter", "iteration")
 
 @dataclass(frozen=True)
 class Run:
-    """``curve`` is a list of (step, loss); ``manifest`` is {} where the run left none."""
+    """``curve`` is a list of (step, loss); ``manifest`` is {} where the run left none.
+
+    ``minutes`` an epoch took, from the logged seconds a step; None where no epochs were logged.
+    """
 
     folder: Path
     manifest: dict
     curve: list[tuple[int, float]]
+    minutes: float | None = None
 
 
 def find_runs(rows: list[dict], folders: Iterable[str | os.PathLike] = ()) -> list[Run]:
@@ -42,9 +47,10 @@ def find_runs(rows: list[dict], folders: Iterable[str | os.PathLike] = ()) -> li
 
 def run_folder(row: dict) -> Path | None:
     """The folder of the run that made the row's checkpoint, if it is still there."""
-    checkpoint = Path(row.get("checkpoint") or "")
-    made_here = checkpoint.is_file() and (checkpoint.parent / "manifest.json").is_file()
-    return checkpoint.parent if made_here else None
+    checkpoint = Path(str(row.get("checkpoint") or ""))
+    manifest = checkpoint.parent / "manifest.json"
+    # not Path.is_file, which raises for a name that no file can have
+    return checkpoint.parent if os.path.isfile(checkpoint) and os.path.isfile(manifest) else None
 
 
 def read_run(folder: Path) -> Run:
@@ -57,22 +63,43 @@ def read_run(folder: Path) -> Run:
     except json.JSONDecodeError as error:
         raise UserError(f"{manifest} is not JSON: {error}") from error
     logs = sorted(folder.glob("*/vis_data/scalars.json")) or sorted(folder.glob("metrics.json"))
-    return Run(folder, facts, join_curves(read_losses(path) for path in logs))
+    if not isinstance(facts, dict):
+        raise UserError(f"{manifest} is no JSON object")
+    entries = [read_log(path) for path in logs]
+    return Run(folder, facts, join_curves(map(losses, entries)), epoch_minutes(sum(entries, [])))
 
 
-def read_losses(path: Path) -> list[tuple[int, float]]:
-    """(step, loss) of every whole line that has both; a line torn by a crash is passed over."""
-    points = []
+def read_log(path: Path) -> list[dict]:
+    """The entries of every whole line; a line torn by a crash is passed over."""
+    entries = []
     for line in path.read_text(errors="replace").splitlines():
         try:
             entry = json.loads(line)
         except json.JSONDecodeError:
             continue
+        if isinstance(entry, dict):
+            entries.append(entry)
+    return entries
+
+
+def losses(entries: list[dict]) -> list[tuple[int, float]]:
+    """(step, loss) of every entry that has both."""
+    points = []
+    for entry in entries:
         loss = next((entry[key] for key in LOSS_KEYS if key in entry), None)
         step = next((entry[key] for key in STEP_KEYS if key in entry), None)
         if loss is not None and step is not None:
             points.append((int(step), float(loss)))
     return points
+
+
+def epoch_minutes(entries: list[dict]) -> float | None:
+    """Steps an epoch times the logged seconds a step, data loading included; None without logged epochs."""
+    timed = [entry for entry in entries if {"time", "epoch", "step"} <= entry.keys() and entry["epoch"]]
+    if not timed:
+        return None
+    steps = max(entry["step"] / entry["epoch"] for entry in timed)
+    return steps * mean(entry["time"] for entry in timed) / 60
 
 
 def join_curves(parts: Iterable[list[tuple[int, float]]]) -> list[tuple[int, float]]:

@@ -26,7 +26,8 @@ class Tasks:
         metrics = known.metrics | row.get("names", {})
         if headline := told.get("headline"):
             metrics = {headline: metrics.get(headline, headline), **metrics}
-        return replace(known, metrics=metrics, **told)
+        published = facts()["readings"].get(name, known.published)
+        return replace(known, metrics=metrics, published=published, **told)
 
     def place(self, task: Protocol) -> tuple:
         """Sorts tasks by kind, then as they are known here, then by title."""

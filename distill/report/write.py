@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from distill.report.blocks import blocks_of
+from distill.report.content import Content
 from distill.report.markdown import markdown
+from distill.report.origins import origins
 from distill.report.page import page
 from distill.report.rows import newest_rows
 from distill.report.runs import find_runs
+from distill.report.sweeps import split, sweeps_of
 from distill.results.atomic import write_text
 
 
@@ -27,9 +30,10 @@ def write_report(
         UserError: a file is missing, holds no row or a row without a needed field.
     """
     rows, superseded = newest_rows(results)
-    blocks = blocks_of(rows)
+    single, grid = split(rows)
     found = find_runs(rows, runs)
+    content = Content(blocks_of(single), sweeps_of(grid), origins(rows, found), found, rows, superseded)
     html, table = Path(out) / "report.html", Path(out) / "report.md"
-    write_text(table, markdown(blocks, superseded))
-    write_text(html, page(blocks, rows, found, superseded))
+    write_text(table, markdown(content))
+    write_text(html, page(content))
     return html, table

@@ -1,4 +1,4 @@
-"""What is written down: files that appear whole, the record of a run, and ``results.jsonl``."""
+"""Files that are written whole, the record of a run, and ``results.jsonl``."""
 
 from distill.results.rows import SCHEMA, append, find, label_of, make_row, read
 

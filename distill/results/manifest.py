@@ -30,7 +30,7 @@ def versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Commit of the source tree, with ``+changes`` when it differs from it; None outside a repository."""
+    """Commit of the source tree, with ``+changes`` if tracked files differ; None outside a repository."""
     root = Path(__file__).resolve().parent.parent.parent
 
     def git(*arguments: str) -> str:
@@ -47,7 +47,7 @@ def git_commit() -> str | None:
 
 
 def fingerprint_files(root: str | os.PathLike, names: list[str]) -> str:
-    """SHA-256 over relative names and sizes in the given order: cheap, and changes when a file does."""
+    """SHA-256 over relative names and sizes in bytes, in the given order; it does not read the files."""
     digest = hashlib.sha256()
     for name in names:
         digest.update(f"{name}\0{os.stat(os.path.join(root, name)).st_size}\n".encode())

@@ -29,8 +29,9 @@ class Protocol:
         about: what it does, for a table.
         paper, tables: where it comes from, and which published tables hold its numbers.
         published: the name of its columns in ``published.json``, if that is not its own.
-        sets: the known data sets (``distill.data.sets``) on which the papers report it; none: any labelled
-            folder.
+        sets: the known data sets (``distill.data.sets``) on which the papers report it, none: any labelled
+            folder. If they have several labels an image, it is for such sets alone.
+        parts: the images that it looks at. Without ``train`` their classes need not be the same.
         default: its place among the protocols that run unasked, from 1 up; 0: it runs only when asked for.
 
     Raises:
@@ -47,6 +48,7 @@ class Protocol:
     tables: str = ""
     published: str = ""
     sets: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ("train", "val")
     default: int = 0
 
     def __post_init__(self):
@@ -95,12 +97,13 @@ def _declared_in(path: Path) -> Protocol | None:
 
 def table(protocols: dict[str, Protocol]) -> list[str]:
     """The lines of a Markdown table of protocols, as it stands in ``docs/evaluation.md``."""
-    lines = ["| protocol | what it does | metrics (percent) | from |", "|---|---|---|---|"]
+    lines = ["| protocol | what it does | metrics (percent) | from | on |", "|---|---|---|---|---|"]
     for protocol in protocols.values():
         name = f"**`{protocol.name}`**" if protocol.default else f"`{protocol.name}`"
         metrics = ", ".join(f"`{metric}`" for metric in protocol.metrics)
         source = ", ".join(filter(None, (protocol.paper, protocol.tables)))
-        lines.append(f"| {name} | {protocol.about} | {metrics} | {source} |")
+        known = ", ".join(f"`{name}`" for name in protocol.sets)
+        lines.append(f"| {name} | {protocol.about} | {metrics} | {source} | {known} |")
     return lines
 
 

@@ -12,7 +12,7 @@ from distill.errors import UserError
 
 
 class Need(Enum):
-    """What a method can need of its targets: in the words of an error, with what a person can do about it."""
+    """What a method can need of its targets, each with its words in an error and what a person can do."""
 
     EMBEDDINGS = "an embedding of each image", "give a teacher"
     VIEWS = "embeddings of random views", "leave out --teacher-cache (config key model.teacher.cache)"
@@ -37,7 +37,7 @@ class Target:
     """What targets come from: a frozen network, the cache of one, or a network in training.
 
     Attributes:
-        name: in the words of an error.
+        name: what an error calls it.
         width: of the embeddings.
         gives: what a method can get from it. EMBEDDINGS: ``target(images, rows)`` is (B, width); VIEWS: the
             same for any images, without ``rows``; MAPS: ``backbone.feature_map``; HEAD: ``head``; PROTOTYPES:
@@ -56,7 +56,7 @@ class Target:
         raise NotImplementedError
 
     def check_data(self, images: Dataset) -> None:
-        """Raises UserError for training data that it has no targets of."""
+        """Raises UserError for training data for which it has no targets."""
 
     def check_needs(self, needs: Iterable[Need], method: str) -> None:
         """Raises UserError, naming what to change, unless it gives all that the method needs."""

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from distill.data.index import list_images
-from distill.data.unlabelled import UnlabelledImages
+from distill.data.index import ImageFiles, list_images
+from distill.data.unlabelled import AugmentedImages
 from distill.errors import UserError
 from distill.features import Pictures, Store, compare, describe, fill, read_record
-from distill.results.manifest import fingerprint_files
 from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
 
@@ -26,7 +25,7 @@ def write_cache(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Fills the cache in ``folder``, by all processes together, going on where an interrupted call stopped.
+    """Fills the cache in ``folder`` with all processes together; continues what an interrupted call left.
 
     Args:
         view: config of the fixed preprocessing, e.g. ``dict(type="CentreCrop", size=224)``.
@@ -40,19 +39,18 @@ def write_cache(
         UserError: the folder holds a cache of something else, too many images cannot be read, or an
             embedding is NaN or infinite.
     """
-    files = list_images(data_root)
-    fingerprint = fingerprint_files(data_root, files)
-    made_from = describe(teacher.fingerprint(), len(files), fingerprint, view, dtype)
+    images = ImageFiles(data_root, list_images(data_root))
+    made_from = describe(teacher.fingerprint(), len(images), images.fingerprint, view, dtype)
     store = Store(folder, made_from, teacher.width)
-    return fill(store, teacher, Pictures(data_root, files, view), batch_size, workers, progress)
+    return fill(store, teacher, Pictures(images, view), batch_size, workers, progress)
 
 
 class Rows:
     """A cache's embeddings by sample number: ``rows[index]`` is (width,).
 
     Attributes:
-        array: all of them, memory-mapped, (N, width). Never pickled: a process that this is sent to maps
-            the file itself.
+        array: all of them, memory-mapped, (N, width). It is never pickled: a process that gets a copy of
+            this object maps the file itself.
     """
 
     def __init__(self, file: Path):
@@ -71,9 +69,9 @@ class Rows:
 class CachedTeacher(nn.Module, Target):
     """Embeddings that were computed beforehand; the images are not looked at.
 
-    The teacher has seen each image once, in the centre crop; the student goes on seeing random views
-    (CompRess section 3, "Caching the teacher embeddings"). The data workers read the embeddings together
-    with the images (``rows``), so that the training process never waits for the disk.
+    The teacher has seen the centre crop of each image once; the student still sees random views (CompRess
+    section 3, "Caching the teacher embeddings"). The data workers read the embeddings together with the
+    images (``rows``), so that the training process never waits for the disk.
 
     Args:
         folder: written by ``write_cache``.
@@ -105,12 +103,12 @@ class CachedTeacher(nn.Module, Target):
             f"  taken from the cache {folder} ({' x '.join(map(str, shape))}, {dtype})",
         ]
 
-    def check_data(self, images: UnlabelledImages) -> None:
+    def check_data(self, images: AugmentedImages) -> None:
         """Refuses training data other than the cache's: rows are found by number."""
         compare(
             Path(self.folder),
             {"data": self.data},
-            {"data": {"images": len(images), "fingerprint": images.fingerprint}},
+            {"data": {"images": len(images), "fingerprint": images.images.fingerprint}},
         )
 
     def describe(self) -> list[str]:

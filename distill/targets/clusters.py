@@ -20,10 +20,10 @@ from distill.targets.cached import CachedTeacher
 def cluster_labels(teacher: CachedTeacher, clusters: int, iterations: int, seed: int) -> Tensor:
     """k-means of the cache's L2-normalised embeddings: number of each image's cluster, (N,) int64.
 
-    Kept in the cache's folder, in a file whose name says what was asked for; labels of embeddings that
-    were replaced since are made again. The first process computes, the others wait for its file (on
-    storage they all share) rather than in a collective operation, which would time out. Needs the
-    embeddings in memory: 10 GB for ImageNet and a ResNet-50.
+    They are kept in the cache's folder, in a file named after the arguments, and made again if the
+    embeddings have been replaced since. The first process computes; the others wait for its file (on
+    storage that all share) and not in a collective operation, which would time out. All embeddings must
+    fit into memory: 10 GB for ImageNet and a ResNet-50.
 
     Raises:
         UserError: fewer embeddings than clusters.
@@ -38,7 +38,7 @@ def cluster_labels(teacher: CachedTeacher, clusters: int, iterations: int, seed:
         print_log(f"clustering {len(teacher.rows)} embeddings into {clusters}, once: {file}")
         x = torch.from_numpy(np.array(teacher.rows.array, dtype=np.float32))
         x = F.normalize(x, dim=1, out=x)
-        # as CompRess's kmeans.py: random rows, one run
+        # as in CompRess's kmeans.py: random rows, one run
         labels = assign(x, kmeans(x, clusters, iterations, restarts=1, seed=seed, start="random"))
         with atomic_path(file) as part, open(part, "wb") as stream:
             np.savez(stream, labels=labels.numpy(), made_from=made_from)

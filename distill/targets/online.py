@@ -6,7 +6,7 @@ from distill.targets.base import Need, Target
 
 
 class TeacherInTraining(Backbone, Target):
-    """A ``Backbone`` that the method trains; what of it becomes a target is the method's."""
+    """A ``Backbone`` that the method trains; the method makes the targets from its features."""
 
     gives = frozenset({Need.TRAINING})
     trains = True
@@ -14,7 +14,7 @@ class TeacherInTraining(Backbone, Target):
 
     @classmethod
     def create(cls, arch: str, weights: str | None = None, **settings) -> "TeacherInTraining":
-        """From a checkpoint's backbone, or at random with further arguments of ``Backbone``."""
+        """Starts from a checkpoint's backbone, or from random weights with more arguments of ``Backbone``."""
         return cls(arch, **settings) if weights is None else cls.from_weights(read_weights(weights, arch))
 
     def describe(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a config says what a method's targets come from."""
+"""The settings of a config that say where a method's targets come from."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Source:
     """A kind of teacher as settings name it.
 
     Attributes:
-        key: of the config's ``model``.
+        key: its key in the config's ``model``.
         required: the setting in ``model.<key>`` that a person must give.
-        wanted: what that is, in the words of an error.
+        wanted: what an error calls that setting.
         flag: how the command line gives it.
         settings: all that ``model.<key>`` takes; None: any.
-        cacheable: its embeddings may come from a cache.
+        cacheable: whether its embeddings may come from a cache.
     """
 
     key: str
@@ -45,13 +45,13 @@ TRAINED = Source(
     required="arch",
     wanted="the name of a teacher to train",
     flag="--teacher NAME",
-    settings=None,  # those of the architecture
+    settings=None,  # each architecture has its own
     cacheable=False,
 )
 
 
 def source_of(needs: Collection[Need]) -> Source | None:
-    """Which kind a method with these needs takes; None: no teacher."""
+    """The kind of teacher that a method with these needs takes; None: no teacher."""
     if not needs:
         return None
     return TRAINED if Need.TRAINING in needs else FROZEN

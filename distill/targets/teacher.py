@@ -25,8 +25,11 @@ class Teacher(nn.Module, Target):
         arch: architecture, where the file does not tell.
         output: ``backbone`` gives pooled features, ``head`` those after the checkpoint's projection
             head, ``auto`` the head's if the checkpoint has one.
-        batch_statistics: batch norms normalise by the batch at hand (of this process), not by what they
-            learned; the rest stays in eval mode. PCD's released code does so, as it never calls ``eval()``.
+        batch_statistics: batch norms use the statistics of the current batch (of this process), not those
+            they learned; the rest stays in eval mode. PCD's released code, without ``eval()``, does so.
+
+    Raises:
+        UserError: an unknown ``output``, no head where it asks for one, or a head of another width.
     """
 
     def __init__(
@@ -41,7 +44,7 @@ class Teacher(nn.Module, Target):
             raise UserError(f"teacher.output is {output!r}; valid: {', '.join(OUTPUTS)}")
         loaded = read_weights(weights, arch)
         if output == "head" and loaded.head is None:
-            raise UserError(f"teacher {weights}: no projection head in it, as teacher.output='head' needs")
+            raise UserError(f"teacher {weights} has no projection head, which teacher.output='head' needs")
         self.backbone = Backbone.from_weights(loaded)
         self.head = nn.Identity()
         self.width = self.backbone.width
@@ -66,7 +69,7 @@ class Teacher(nn.Module, Target):
         self.batch_statistics = batch_statistics
         for module in self.modules() if batch_statistics else ():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.training, module.track_running_stats = True, False  # the second: none are updated
+                module.training, module.track_running_stats = True, False  # the latter: none are updated
 
     def train(self, mode: bool = True) -> "Teacher":
         return self
@@ -80,7 +83,7 @@ class Teacher(nn.Module, Target):
 
     @torch.no_grad()
     def forward(self, images: Tensor, rows: Tensor | None = None) -> Tensor:
-        """``rows`` is what a cached teacher goes by; here it is not needed.
+        """``rows`` is for a cached teacher and is not used here.
 
         Raises:
             UserError: images of a size that the network cannot take (see ``check_image_size``).
@@ -89,7 +92,7 @@ class Teacher(nn.Module, Target):
         return self.head(self.backbone(images))
 
     def describe(self) -> list[str]:
-        """The load report and what the embeddings are, a line each."""
+        """Lines of the load report, and one that says what the embeddings are."""
         lines = [line for report in self.reports for line in report.lines()]
         if self.dropped:
             lines.append(f"  not used from the file: {', '.join(self.dropped)}")
@@ -99,5 +102,5 @@ class Teacher(nn.Module, Target):
     def fingerprint(self) -> dict:
         """What identifies the embeddings: weights, output and normalisation."""
         network = self.backbone.fingerprint(self.sha256) | {"output": self.output, "width": self.width}
-        # left out where it is False: caches from before the setting stay valid
+        # left out where it is False, so that caches from before the setting stay valid
         return network | ({"batch_statistics": True} if self.batch_statistics else {})

@@ -45,8 +45,8 @@ def bias_free(*widths: int, last_norm: bool) -> nn.Sequential:
     return nn.Sequential(*layers, *([nn.BatchNorm1d(widths[-1], affine=False)] if last_norm else []))
 
 
-# Each returns the file's content and the network whose output the head's embeddings are. Networks that must
-# not be taken are represented by their first layer.
+# Each returns the file's content and the network that gives the head's embeddings. Networks that must not be
+# taken are represented by their first layer.
 
 
 def moco_v3(arch, hidden=4096, outer=256):

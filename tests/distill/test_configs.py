@@ -1,4 +1,4 @@
-"""Every published run is a config that says what it is, and is what it says."""
+"""Every published run is a config whose docstring says what it is, correctly."""
 
 import ast
 import math
@@ -38,7 +38,7 @@ def test_a_config_is_valid_and_its_docstring_and_name_are_true(path):
 
 @pytest.mark.parametrize("name", method_names())
 def test_last_norms_of_residual_blocks_start_as_in_the_authors_code(name):
-    """At 1, but for BYOL (Haiku's ResNet) and SimCLR (``init_zero=True`` in resnet.py)."""
+    """At 1, except BYOL (Haiku's ResNet) and SimCLR (``init_zero=True`` in resnet.py)."""
     model = Config.fromfile(ROOT / "configs" / "_base_" / f"{name}.py").model
     start = 0.0 if name in ("byol", "byol_accumulated", "simclr") else 1.0
     for part in {"student", "online_teacher"} & model.keys():
@@ -91,7 +91,7 @@ def test_simclr_s_weight_decay_is_the_paper_s_and_says_what_else_the_authors_use
 
 
 def test_seed_holds_its_learning_rate_for_five_epochs():
-    """The released ``adjust_learning_rate``, which steps once an epoch and counts its cosine from epoch 0."""
+    """The released ``adjust_learning_rate`` steps once an epoch and counts its cosine from epoch 0."""
     config = Config.fromfile(ROOT / "configs" / "_base_" / "seed.py")
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], config.optim_wrapper.optimizer.lr)
     schedules = [

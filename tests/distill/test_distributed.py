@@ -96,7 +96,7 @@ def one_of_two(folder: str, rank: str, names: str, *inputs: str) -> None:
 
 @pytest.fixture(scope="module")
 def pair(request, method_inputs, tmp_path_factory) -> Path:
-    """One pair of processes for all methods that were asked for: starting takes longer than they do."""
+    """One pair of processes for all methods that were asked for, because starting takes longest."""
     tests = [item for item in request.session.items if item.path == request.path]
     names = [test.callspec.params["name"] for test in tests if hasattr(test, "callspec")]
     folder = tmp_path_factory.mktemp("pair")
@@ -133,7 +133,7 @@ def queue_and_nt_xent(rank: int) -> dict:
 
 
 def test_queue_and_nt_xent_in_two_processes(tmp_path):
-    """The queue wraps in rank order on both; mean loss and summed gradient are those of one process."""
+    """Both processes' queues wrap in rank order; mean loss and summed gradient are those of one process."""
     in_two_processes(tmp_path, [QUEUE])
     first, second = found_by_both(tmp_path, QUEUE)
     # written in turn: 0 0 1 1 2 2 3 | 3 4 4 5 5, so places 0-4 hold the second round

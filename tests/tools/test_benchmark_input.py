@@ -1,4 +1,4 @@
-"""tools/benchmark_input.py measures both ways of making the views."""
+"""tools/benchmark_input.py measures this project's views and the authors'."""
 
 
 def test_measures_every_kind_of_views(run_here, image_folder):

@@ -1,4 +1,4 @@
-"""tools/compare_methods.py: one table of several methods, made bit by bit."""
+"""tools/compare_methods.py: one table of several methods, filled by several calls."""
 
 import pytest
 from mmengine.config import Config

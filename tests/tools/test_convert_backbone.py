@@ -43,7 +43,7 @@ def installed(target: str) -> None:
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """Writes a student of an architecture, its norms as if trained (at birth many have weight 0)."""
+    """Writes a student of an architecture with norms as after training (many start with weight 0)."""
     folder = tmp_path_factory.mktemp("students")
 
     def write(arch: str) -> Path:
@@ -77,7 +77,7 @@ def test_maps_are_timms(target, arch, checkpoint, tmp_path):
 @pytest.mark.parametrize("target", ["detectron2", "mmdet", "mmseg"])
 @pytest.mark.parametrize(("arch", "c4"), [("resnet18", False), ("resnet50", True), ("resnext50_32x4d", True)])
 def test_the_frameworks_own_resnet_loads_it(target, arch, c4, checkpoint, tmp_path):
-    """No adapter: Detectron2's C4 box head is made of bottlenecks, so a ResNet-18 has an FPN config alone."""
+    """Without adapter; Detectron2's C4 box head is made of bottlenecks: a ResNet-18 has only an FPN."""
     installed(target)
     done = convert(checkpoint(arch), target, tmp_path, native=True)
     texts = [path.read_text() for path in done.files[1:]]
@@ -87,7 +87,7 @@ def test_the_frameworks_own_resnet_loads_it(target, arch, c4, checkpoint, tmp_pa
 
 
 def test_detectron2s_own_c4_has_the_norm_after_res5(checkpoint, tmp_path):
-    """MoCo's setting, which Detectron2's box head does not have; nothing of this project builds it."""
+    """It is MoCo's setting, which Detectron2's box head lacks; nothing of this project builds the head."""
     installed("detectron2")
     from detectron2 import model_zoo
     from detectron2.checkpoint import DetectionCheckpointer
@@ -126,7 +126,7 @@ def test_plain_python_targets(target, arch, checkpoint, tmp_path):
 
 
 def test_mmdet_config_builds_its_detector(checkpoint, tmp_path):
-    """The config is a base like any other; its Mask R-CNN has the checkpoint's weights, and keeps them."""
+    """The config serves as a base; its Mask R-CNN has the checkpoint's weights and keeps them."""
     installed("mmdet")
     from mmdet.registry import MODELS
     from mmengine.config import Config
@@ -213,7 +213,7 @@ def test_configs_carry_pixels_norm_and_freezing(checkpoint, tmp_path):
 
 @pytest.mark.parametrize("case", ["blur", "pixels"])
 def test_maps_that_differ_leave_nothing(case, checkpoint, tmp_path):
-    """A ResNet with blur pooling has a plain one's keys, and other maps; wrong pixels are found as well."""
+    """A ResNet with blur pooling has a plain one's keys but other maps; wrong pixels are found too."""
     installed("mmdet")
     wrong = Policy(mean=MEAN[::-1], std=STD)
     arch, policy = ("resnetblur18", None) if case == "blur" else ("resnet18", wrong)

@@ -1,4 +1,4 @@
-"""tools/distill.py as a person meets it: what it writes, and what it says to a mistake."""
+"""tools/distill.py as a user runs it: what it writes, and what it says to a mistake."""
 
 import json
 import os
@@ -23,7 +23,7 @@ QUICK = dict(student="mobilenetv3_small_050", epochs=1, batch_size=8, image_size
 
 @pytest.fixture(scope="module")
 def run(image_folder, teacher_file, tmp_path_factory):
-    """One finished run of one epoch, by the Python call."""
+    """A finished run of one epoch, made by the Python call."""
     said, work_dir = [], tmp_path_factory.mktemp("run")
     path = pretrain(
         "compress_1q",
@@ -58,7 +58,7 @@ def test_writes_student_config_manifest_and_curves(run, image_folder):
 
 
 def test_the_resolved_config_repeats_the_run(run, run_here):
-    """``config.py`` beside a run is a config file: it gives the same student, in a folder of its own."""
+    """The ``config.py`` of a run is a config file: it gives the same student in another folder."""
     path, work_dir, _ = run
     taken = work_dir.with_name(f"{work_dir.name}-2")
     taken.mkdir()
@@ -293,12 +293,12 @@ def test_several_processes_by_torchrun(image_folder, teacher_file, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("batch 22 = 2 x 11") == 1, "the first process alone speaks"
-    assert "2 of the epoch's first come again" in done.stdout, "a last batch of 2 x 1 became one of 2 x 2"
+    assert "2 of the epoch's first images come again" in done.stdout, "a last batch of 2 x 1 became 2 x 2"
     assert read_weights(tmp_path / "last.pth").arch == "mobilenetv3_small_050"
 
 
 def test_unreadable_images_of_all_processes_count_and_are_named(image_folder, tmp_path):
-    """One of 120 in each of two processes: 0.8 % for either alone, above 1 % together."""
+    """Each of two processes meets one of 120: 0.8 % for either alone, above 1 % together."""
     root = tmp_path / "images"
     for copy in range(5):
         shutil.copytree(image_folder, root / str(copy))

@@ -11,7 +11,7 @@ TOOL = Path(__file__).parents[2] / "tools/doctor.py"
 
 
 def doctor(*arguments: str, before: str = "") -> subprocess.CompletedProcess:
-    """The tool in a process of its own, ``before`` run first."""
+    """Runs the tool in a process of its own, after ``before``."""
     start = f"import sys, runpy; sys.argv = {[str(TOOL), *arguments]!r}; {before}"
     code = f"{start}\nsys.path[0] = {str(TOOL.parent)!r}\nrunpy.run_path({str(TOOL)!r}, run_name='__main__')"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)

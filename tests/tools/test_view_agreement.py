@@ -27,7 +27,7 @@ def run(image_folder, tmp_path_factory):
 
 
 def report(text: str) -> list[str]:
-    """The tool's own lines: mmengine's logger may be open in this process."""
+    """The tool's own lines, without those of mmengine's logger, which may be open in this process."""
     return text.splitlines()[-4:]
 
 

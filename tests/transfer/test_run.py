@@ -20,6 +20,10 @@ from transfer.jobs import launch
 from transfer.jobs.initial import Initial, name_of, read_initial
 from transfer.jobs.job import Filled, load, make_run
 from transfer.jobs.schedule import Schedule
+from transfer.matrix.choices import parse_seeds, parse_split_size
+from transfer.matrix.execute import execute
+from transfer.matrix.plan import Cell, Plan, find_row, make_jobs
+from transfer.matrix.show import summary
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -39,7 +43,7 @@ def some_jobs(work_dir, *options, name="voc12_seg", seeds=(0,), data=None):
     initial = Initial("random", "random-resnet18", "resnet18", "", "", (0.5,) * 3, (0.2,) * 3)
     data = data or Data("voc_masks", "data", ("ground", "cat"), ("",), 100)
     given = run.parser().parse_args([name, "resnet18", "--work-dir", str(work_dir), *options])
-    return run.make_jobs(find_benchmark(name), given, {}, initial, data, list(seeds), gpus=0)
+    return make_jobs(find_benchmark(name), given, {}, initial, data, list(seeds), gpus=0)
 
 
 def fill(job):
@@ -56,7 +60,7 @@ def some_run(work_dir, **changes):
 
 def test_the_tool_is_a_thin_script():
     shown = run_tool("--help")
-    assert shown.returncode == 0 and "--init {distilled,random,FILE}" in shown.stdout
+    assert shown.returncode == 0 and "--init START [START ...]" in shown.stdout
 
 
 @pytest.mark.parametrize(
@@ -94,20 +98,20 @@ def test_a_mistake_in_the_shell():
 
 
 def test_seeds_are_a_number_or_a_list():
-    assert run.parse_seeds(None, 5) == [0, 1, 2, 3, 4]
-    assert run.parse_seeds([2], 5) == [0, 1]
-    assert run.parse_seeds([3, 7], 5) == [3, 7]
+    assert parse_seeds(None, 5) == [0, 1, 2, 3, 4]
+    assert parse_seeds([2], 5) == [0, 1]
+    assert parse_seeds([3, 7], 5) == [3, 7]
     for wrong in ([0], [3, 3], [-1, 2]):
         with pytest.raises(UserError, match="--seeds"):
-            run.parse_seeds(wrong, 5)
+            parse_seeds(wrong, 5)
 
 
 def test_split_sizes():
     lowshot, whole = find_benchmark("coco_lowshot_1k"), find_benchmark("voc12_seg")
-    assert run.parse_split_size("9", lowshot) == 9
-    assert run.parse_split_size(None, lowshot) == 1_000
-    assert run.parse_split_size("all", lowshot) is None
-    assert run.parse_split_size(None, whole) is None
+    assert parse_split_size("9", lowshot) == 9
+    assert parse_split_size(None, lowshot) == 1_000
+    assert parse_split_size("all", lowshot) is None
+    assert parse_split_size(None, whole) is None
 
 
 def test_rows_are_called_after_the_checkpoint():
@@ -173,15 +177,24 @@ def test_a_folder_of_an_earlier_version_is_not_resumed(tmp_path):
         run_.save()
 
 
+def plan_of(run_, rows=()):
+    """A plan of this one run, and of what ``rows`` say of it."""
+    benchmark, job = find_benchmark("voc12_seg"), run_.job
+    known = {row["seed"]: row for row in rows if find_row(run_, [row])}
+    cell = Cell(benchmark, job.initial, (job.seed,), (run_,), known)
+    return Plan((cell,), {}, ((),), run_.folder.parents[2])
+
+
 def test_a_seed_with_a_row_is_skipped(tmp_path, capsys):
-    run_, path = some_run(tmp_path), tmp_path / "results.jsonl"
+    run_ = some_run(tmp_path)
     row = results.make_row(
         "voc12_seg", "random-resnet18", "random", "resnet18", 0, {"mIoU": 12.5}, "", "", run_.settings, 1.0
     )
-    results.append(path, row)
-    assert run.run_seed(run_, find_benchmark("voc12_seg"), path)["metrics"] == {"mIoU": 12.5}
-    assert "seed 0: skipped" in capsys.readouterr().out
-    assert len(results.read(path)) == 1
+    execute(plan_of(run_, [row]))
+    said = capsys.readouterr().out
+    assert "seed 0: skipped" in said and "voc12_seg, random-resnet18 (random), 1 seed: mIoU 12.50" in said
+    assert not (tmp_path / "results.jsonl").exists()
+    assert find_row(some_run(tmp_path, options={"rate": 2}), [row]) is None
 
 
 def test_a_result_without_a_row_gets_one(tmp_path):
@@ -189,22 +202,23 @@ def test_a_result_without_a_row_gets_one(tmp_path):
     run_ = some_run(tmp_path)
     outcome = {"metrics": {"mIoU": 3.0}, "resumed_from": 0, "seconds": 2.0}
     (run_.save().parent / launch.RESULT).write_text(json.dumps(outcome))
-    benchmark = find_benchmark("voc12_seg")
-    row = run.run_seed(run_, benchmark, tmp_path / "results.jsonl")
+    execute(plan_of(run_))
+    (row,) = results.read(tmp_path / "results.jsonl")
     assert (
         row["metrics"] == {"mIoU": 3.0} and row["seed"] == 0 and row["settings"]["schedule"]["steps"] == 100
     )
-    assert (row["title"], row["kind"], row["headline"]) == (benchmark.title, "transfer", "mIoU")
+    title = find_benchmark("voc12_seg").title
+    assert (row["title"], row["kind"], row["headline"]) == (title, "transfer", "mIoU")
 
 
 def test_a_failing_run_names_its_reason_and_its_log(tmp_path):
     pytest.importorskip("mmseg", reason="MMSegmentation is not installed: see docs/transfer.md")
     run_ = some_run(tmp_path)  # no config of MMSegmentation
-    with pytest.raises(UserError, match=r"seed 0 failed \(exit code 1\): .*train.log"):
-        launch.launch(run_)
+    with pytest.raises(UserError, match=r"resnet18 seed 0 failed \(exit code 1\): .*train.log"):
+        execute(plan_of(run_))
     assert not (run_.folder / launch.RESULT).exists()
 
 
 def test_the_summary_is_mean_and_sample_deviation():
     rows = [{"task": "t", "label": "l", "init": "i", "metrics": {"AP": value}} for value in (10.0, 12.0)]
-    assert run.summary(rows) == "t, l (i), 2 seeds: AP 11.00 ± 1.41"
+    assert summary(rows) == "t, l (i), 2 seeds: AP 11.00 ± 1.41"

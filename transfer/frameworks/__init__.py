@@ -1,9 +1,10 @@
-"""The frameworks that a backbone can go to: the one list of them, read by every tool.
+"""The frameworks that a backbone can go to: a folder each, found by every tool.
 
-A framework that trains is a folder of the same few files, which nobody imports before it is needed:
+A framework's folder says what it is in its ``__init__.py`` (``FRAMEWORK = Framework(...)``). A framework that
+trains has the same few files, none of which is imported before it is needed:
 
 ====================  ==============================================================================
-``adapter.py``        registers the backbone there: all that a benchmark's config needs of ours
+``adapter.py``        registers the backbone there: all of this project that a benchmark's config needs
 ``fill.py``           ``fill(job: Job) -> Filled``: a benchmark's own config with backbone, data, classes
                       and linear rule filled in; needs the framework's configs, and raises UserError
 ``trainer.py``        ``train_and_test(job: Job) -> (metrics in percent, step it was resumed from)``: runs
@@ -18,92 +19,18 @@ Every framework, timm and torchvision included, has ``export.py`` and ``verify.p
 ``configs/transfer/<its name>``.
 """
 
-import contextlib
 import importlib
-import importlib.util
-from dataclasses import dataclass
-from importlib import metadata
-from types import ModuleType
+import pkgutil
 
-from distill.errors import UserError
+from transfer.frameworks.framework import Framework
 
 
-@dataclass(frozen=True)
-class Framework:
-    """One framework.
-
-    Attributes:
-        name: of its folder here, its folder of benchmarks, and its package in Python.
-        title: as its authors write it.
-        modules: what must import for it to work, compiled parts included.
-        pip: what pip is to install, itself first; "" where there are no wheels.
-        mend: the line that installs it where pip alone does not.
-        trains: it runs benchmarks; the others only take converted weights.
-    """
-
-    name: str
-    title: str
-    modules: tuple[str, ...]
-    pip: str = ""
-    mend: str = ""
-    trains: bool = True
-
-    @property
-    def package(self) -> str:
-        """Its name for pip."""
-        return (self.pip or self.name).split()[0]
-
-    def versions(self) -> dict[str, str]:
-        """Versions of its package and of what it stands on, as far as they are installed."""
-        others = (module.split(".")[0] for module in self.modules)
-        packages = dict.fromkeys([self.package, *(other for other in others if other != self.name)])
-        found = {}
-        for package in packages:
-            with contextlib.suppress(metadata.PackageNotFoundError):
-                found[package] = metadata.version(package)
-        return found
-
-    def part(self, file: str) -> ModuleType:
-        """A module of the framework's folder (``adapter``, ``fill``, ...), imported now."""
-        return importlib.import_module(f"{__name__}.{self.name}.{file}")
-
-    def check_installed(self, wanted_by: str) -> None:
-        """UserError if the framework or what it stands on is not installed; imports nothing."""
-        packages = dict.fromkeys(module.split(".")[0] for module in self.modules)
-        missing = [package for package in packages if importlib.util.find_spec(package) is None]
-        if missing:
-            raise UserError(
-                f"{wanted_by} needs {self.title}: {', '.join(missing)} is not installed; "
-                "`python tools/doctor.py` says how to install it"
-            )
-
-    def check_imports(self) -> str:
-        """Imports it, and returns its title and version.
-
-        Raises:
-            UserError: it is not installed, or does not import.
-        """
-        try:
-            for module in self.modules:
-                importlib.import_module(module)
-        except (ImportError, AssertionError, OSError) as error:  # mmdet asserts mmcv's version
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(
-                f"{self.title} does not import here ({reason}); `python tools/doctor.py` says how to mend it"
-            ) from error
-        return f"{self.title} {importlib.import_module(self.name).__version__}"
+def discover() -> dict[str, Framework]:
+    """Name -> framework, of every folder here that declares one; imports no framework."""
+    folders = sorted(entry.name for entry in pkgutil.iter_modules(__path__) if entry.ispkg)
+    modules = (importlib.import_module(f"{__name__}.{name}") for name in folders)
+    found = [module.FRAMEWORK for module in modules if hasattr(module, "FRAMEWORK")]
+    return {framework.name: framework for framework in found}
 
 
-_ALL = (
-    Framework(
-        "detectron2",
-        "Detectron2",
-        ("detectron2", "detectron2._C"),
-        mend="make setup DETECTRON2=WHEEL (see https://detectron2.readthedocs.io)",
-    ),
-    Framework("mmdet", "MMDetection", ("mmcv.ops", "mmdet.models"), pip="mmdet"),
-    Framework("mmseg", "MMSegmentation", ("mmcv", "mmseg.models"), pip="mmsegmentation ftfy regex"),
-    Framework("timm", "timm", ("timm",), pip="timm", trains=False),
-    Framework("torchvision", "torchvision", ("torchvision",), pip="torchvision", trains=False),
-)
-FRAMEWORKS = {framework.name: framework for framework in _ALL}
+FRAMEWORKS = discover()

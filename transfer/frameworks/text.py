@@ -8,7 +8,7 @@ BRACES = ("{{", "{\\x7b")  # the same string, in which mmengine finds no ``{{ na
 
 
 class Expression(str):
-    """Python code that stands in ``literal``'s text as it is."""
+    """Python code that ``literal`` copies as it is."""
 
     def __repr__(self) -> str:
         return str(self)

@@ -1,8 +1,12 @@
-"""Where a backbone starts from: a checkpoint, or random weights."""
+"""Where a backbone starts from: a checkpoint, or random weights; several starts to compare."""
 
+import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from distill.errors import UserError
+from transfer.jobs.run_teacher import teacher_of
 
 NAMELESS = ("last", "best", "latest", "final", "model", "checkpoint", "backbone")
 
@@ -12,7 +16,7 @@ class Initial:
     """Where a backbone starts from.
 
     Attributes:
-        init: a word for it in result rows: ``distill.checkpoints.init_of``'s.
+        init: the word for it in result rows, that of ``distill.checkpoints.init_of``.
         label: name of the rows.
         weights: checkpoint file; "" for random weights. ``sha256`` is that file's.
         mean, std: RGB, for images in [0, 1].
@@ -29,39 +33,131 @@ class Initial:
     training_seed: int | None = None
 
     @property
+    def folder_name(self) -> str:
+        """``label`` as a folder may be called."""
+        return re.sub(r"[^\w.-]+", "_", self.label)
+
+    @property
     def mean_255(self) -> list[float]:
+        """RGB mean for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.mean]
 
     @property
     def std_255(self) -> list[float]:
+        """RGB standard deviation for pixels in 0-255."""
         return [round(255 * value, 6) for value in self.std]
 
 
-def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str | None = None) -> Initial:
-    """Reads what ``--init`` says: the checkpoint itself, random weights of its architecture, or a file.
+def read_initials(
+    checkpoint: str, inits: list[str], labels: list[str] | None, arch: str | None
+) -> list[Initial]:
+    """One ``Initial`` for each word of ``--init``.
 
     Args:
-        checkpoint: file, or with ``random`` also the name of an architecture.
-        init: ``distilled``, ``random`` or a checkpoint file.
-        label: name of the rows; by default the checkpoint's.
+        labels: names of the rows, one a start; None: by default.
+
+    Raises:
+        UserError: not one label a start, or two starts whose rows would have the same name.
     """
+    if labels and len(labels) != len(inits):
+        raise UserError(
+            f"--label {' '.join(labels)}: give one name a start, {len(inits)} for --init {' '.join(inits)}"
+        )
+    found = [
+        read_initial(checkpoint, init, label, arch)
+        for init, label in zip(inits, labels or [None] * len(inits), strict=True)
+    ]
+    for number, (init, initial) in enumerate(zip(inits, found, strict=True)):
+        for other, earlier in zip(inits, found[:number], strict=False):
+            if initial.folder_name == earlier.folder_name:
+                raise UserError(
+                    f"--init {other} {init}: the rows of both would be called {initial.label}; "
+                    "name them with --label NAME NAME"
+                )
+    return found
+
+
+def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str | None = None) -> Initial:
+    """Reads what a word of ``--init`` says.
+
+    Args:
+        checkpoint: file, or the name of an architecture.
+        init: ``distilled`` (the checkpoint itself), ``random`` (weights of its architecture), ``supervised``
+            (timm's weights of its architecture), ``teacher`` (that of the checkpoint's run), one of the last
+            two with ``=FILE``, or a checkpoint file.
+        label: name of the rows; by default the checkpoint's.
+        arch: architecture, where the file does not tell.
+
+    Raises:
+        UserError: weights that are not there, with what to give instead.
+    """
+    word, equals, file = init.partition("=")
+    if equals and word in ("supervised", "teacher"):
+        return replace(_from_file(file, label), init=word)
+    if init == "random":
+        return _random(checkpoint, label, arch)
+    if init == "supervised":
+        return _supervised(checkpoint, label, arch)
+    if init == "teacher":
+        return _teacher(checkpoint, label)
+    return _from_file(checkpoint if init == "distilled" else init, label, arch)
+
+
+def _random(checkpoint: str, label: str | None, arch: str | None) -> Initial:
     from distill.backbones import create_backbone, default_mean_std
-    from distill.checkpoints import init_of, read_weights
+
+    if _is_name(checkpoint):
+        create_backbone(checkpoint)  # an unknown name must fail here, with the valid ones
+        arch, (mean, std) = checkpoint, default_mean_std(checkpoint)
+    else:
+        found = _read(checkpoint, arch)
+        arch, mean, std = found.arch, found.mean, found.std
+    return Initial("random", label or f"random-{arch}", arch, "", "", tuple(mean), tuple(std))
+
+
+def _supervised(checkpoint: str, label: str | None, arch: str | None) -> Initial:
+    arch = checkpoint if _is_name(checkpoint) else _read(checkpoint, arch).arch
+    hub = logging.getLogger("huggingface_hub")  # tells of every try where there is no network
+    level = hub.level
+    try:
+        hub.setLevel(logging.ERROR)
+        initial = _from_file(f"timm:{arch}", label or f"supervised-{arch}")
+    except UserError as error:
+        raise UserError(f"--init supervised: {error}: supervised=FILE") from error
+    finally:
+        hub.setLevel(level)
+    return replace(initial, init="supervised")
+
+
+def _teacher(checkpoint: str, label: str | None) -> Initial:
+    source, arch = teacher_of(checkpoint)
+    try:
+        return replace(_from_file(source, label, arch), init="teacher")
+    except UserError as error:
+        raise UserError(f"--init teacher: {error}; give teacher=FILE") from error
+
+
+def _from_file(source: str, label: str | None, arch: str | None = None) -> Initial:
+    from distill.checkpoints import init_of
     from distill.results import label_of
 
-    if init == "random" and not Path(checkpoint).is_file() and not checkpoint.endswith((".pth", ".pt")):
-        create_backbone(checkpoint)  # an unknown name must fail here, with the valid ones
-        mean, std = default_mean_std(checkpoint)
-        return Initial("random", label or f"random-{checkpoint}", checkpoint, "", "", tuple(mean), tuple(std))
-    source = checkpoint if init in ("distilled", "random") else init
-    found = read_weights(source, arch)
-    mean, std = tuple(found.mean), tuple(found.std)
-    if init == "random":
-        return Initial("random", label or f"random-{found.arch}", found.arch, "", "", mean, std)
+    found = _read(source, arch)
     name = label_of(found.meta["run"], source) if "run" in found.meta else name_of(source)
     weights = str(Path(source).resolve()) if Path(source).is_file() else source
+    pixels = (tuple(found.mean), tuple(found.std))
     seed = found.meta.get("seed")
-    return Initial(init_of(found), label or name, found.arch, weights, found.sha256, mean, std, seed)
+    return Initial(init_of(found), label or name, found.arch, weights, found.sha256, *pixels, seed)
+
+
+def _read(source: str, arch: str | None):
+    from distill.checkpoints import read_weights
+
+    return read_weights(source, arch)
+
+
+def _is_name(checkpoint: str) -> bool:
+    """It is the name of an architecture, and no file."""
+    return not Path(checkpoint).is_file() and not checkpoint.endswith((".pth", ".pt"))
 
 
 def name_of(checkpoint: str) -> str:

@@ -1,4 +1,4 @@
-"""One seed of one benchmark as plain data: what its config is filled from, and what a run is known by."""
+"""One seed of one benchmark as plain data: what fills its config, and what identifies its run."""
 
 import hashlib
 import json
@@ -24,9 +24,9 @@ class Job:
         benchmark: its name in result rows.
         framework: name of its folder in ``transfer.frameworks``.
         config: the benchmark's file.
-        smoke: file of overrides for a run of a minute; "" for the benchmark itself.
+        smoke: file of overrides for a one-minute run; "" for the benchmark itself.
         options: ``--cfg-options``, in the framework's own keys; applied last.
-        batch: images a step over all devices; None: as many as the devices take at the config's number each.
+        batch: images a step over all devices; None: the config's number for each, at most its total.
         max_steps: a shorter run; None: as long as the config says.
         image_size: shorter side of the pictures in pixels; None: the config's.
         crop_size: (height, width) of training crops; None: the config's, or ``image_size`` squared.
@@ -59,6 +59,7 @@ class Job:
 
     @property
     def devices(self) -> int:
+        """Number of training processes: one for each GPU, or one on the CPU."""
         return max(self.gpus, 1)
 
 
@@ -70,7 +71,7 @@ class Filled:
         file: its name in the job's folder, ``config.py`` or ``config.yaml``.
         text: its content: what runs, and what the framework's own trainer runs as well.
         schedule: the final one, as ``text`` has it.
-        lines: for the person watching: the schedule's base, rule and final, and other changes.
+        lines: to print: the schedule's base and rule, and other changes.
         frozen: stages of the backbone that do not train.
     """
 
@@ -83,7 +84,7 @@ class Filled:
 
 @dataclass(frozen=True)
 class Run:
-    """A job, its filled config, and the settings that tell its result from others."""
+    """A job, its filled config, and the settings that distinguish its result from others."""
 
     job: Job
     filled: Filled
@@ -93,12 +94,13 @@ class Run:
     def folder(self) -> Path:
         return Path(self.job.folder)
 
-    def save(self) -> Path:
-        """Writes the config and ``job.json``; returns the latter's path.
+    @property
+    def begun(self) -> bool:
+        """There is a checkpoint to go on from."""
+        return (self.folder / "last_checkpoint").exists()
 
-        Raises:
-            UserError: the folder holds a run with other settings, whose checkpoints must not be resumed.
-        """
+    def check_folder(self) -> None:
+        """UserError if the folder holds a run with other settings, whose checkpoints must not be resumed."""
         path = self.folder / "job.json"
         if path.exists():
             known = json.loads(path.read_text()).get("settings", {})
@@ -109,16 +111,25 @@ class Run:
                         f"{self.folder} holds a run with another {key} ({there} there, {now} now): "
                         "give another --work-dir or --label, or remove that folder"
                     )
+
+    def save(self) -> Path:
+        """Writes the config and ``job.json``; returns the latter's path.
+
+        Raises:
+            UserError: the folder holds another run.
+        """
+        self.check_folder()
+        path = self.folder / "job.json"
         write_text(self.folder / self.filled.file, self.filled.text)
         write_json(path, {"settings": self.settings, "job": asdict(self.job)})
         return path
 
 
 def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
-    """Fills the job's config and says what shapes its result.
+    """Fills the job's config and collects the settings that shape its result.
 
-    ``config_sha256`` is of the config as it is filled for ``REFERENCE`` and seed 0, without paths of this
-    machine: all rows of one benchmark, size, batch and data share it, whatever their backbone and seed.
+    ``config_sha256`` is the hash of the config filled for ``REFERENCE`` and seed 0, without local paths: all
+    rows of one benchmark, size, batch and data share it, whatever their backbone and seed.
     """
     filled = fill(job)
     common = replace(job, folder="FOLDER", workers=0, seed=0, initial=REFERENCE)
@@ -147,12 +158,12 @@ def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
         "frozen": filled.frozen,
         "config_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    # as a file holds it: tuples are lists
+    # as job.json holds them: tuples are lists
     return Run(job, filled, json.loads(json.dumps(_given(settings))))
 
 
 def _given(settings: dict) -> dict:
-    """Without what was not asked for."""
+    """The settings without those that are None."""
     return {key: value for key, value in settings.items() if value is not None}
 
 

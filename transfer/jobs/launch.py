@@ -1,79 +1,71 @@
-"""Runs one job in a process of its own, or one a GPU, and keeps its output in a log file."""
+"""One seed as a process of its own, or one process a GPU: its command, and what came of it."""
 
 import json
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from distill.errors import UserError
 from transfer.jobs.job import Job, Run
-from transfer.jobs.progress import MARK
+from transfer.jobs.queue import Process, Task
 
 RESULT = "result.json"
 
 
-def launch(run: Run) -> dict:
-    """Trains and tests; returns the content of ``result.json``. A run that has one is not repeated.
+def task(name: str, run: Run) -> Task:
+    """Writes the run's files, and gives the command that trains and tests it.
 
-    Each job has its own process, so that seeds do not share random state or leaked memory, and a
-    framework's crash is one seed's. All output goes to ``train.log``; progress lines are shown too.
+    Each seed has its own process, so that seeds do not share random state or leaked memory, and a
+    crash of the framework ends one seed only.
 
     Raises:
-        UserError: when the process fails, with its own last error line and the log file's name.
+        UserError: the run's folder holds another run.
     """
-    path, job = run.save(), run.job
-    result = path.parent / RESULT
-    if result.exists():
-        return json.loads(result.read_text())
-    log = path.parent / "train.log"
-    before = log.stat().st_size if log.exists() else 0
-    code = _run(_command(job, path), _environment(job), log)
-    if code != 0 or not result.exists():
-        what = f"{job.benchmark} seed {job.seed} failed ({_describe(code)})"
-        raise UserError(f"{what}: {_last_error(log.read_bytes()[before:])}; log: {log}")
-    return json.loads(result.read_text())
+    path = run.save()
+    return Task(name, _command(run.job, path), run.folder / "train.log", _environment())
 
 
-def _command(job: Job, path: Path) -> list[str]:
-    module = ["-m", "transfer.worker", str(path)]
+def result(run: Run) -> dict | None:
+    """The content of ``result.json``: metrics, the step it was resumed from, seconds. None: not done yet."""
+    path = run.folder / RESULT
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def outcome(run: Run, process: Process) -> dict:
+    """The result of a process that ended.
+
+    Raises:
+        UserError: it failed, with its own last error line and the log file's name.
+    """
+    found, code = result(run), process.poll()
+    if code != 0 or found is None:
+        reason = f"{_last_error(process.output())}; log: {process.task.log}"
+        raise UserError(f"{process.task.name} failed ({_describe(code)}): {reason}")
+    return found
+
+
+def _command(job: Job, path: Path) -> tuple[str, ...]:
+    module = ("-m", "transfer.worker", str(path), "--end-with-parent")
     if job.gpus > 1:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.gpus}"]
-        return [sys.executable, *torchrun, *module]
-    return [sys.executable, *module]
+        torchrun = ("-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.gpus}")
+        return (sys.executable, *torchrun, *module)
+    return (sys.executable, *module)
 
 
-def _environment(job: Job) -> dict[str, str]:
+def _environment() -> dict[str, str]:
     root = str(Path(__file__).resolve().parent.parent.parent)
     path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
-    if job.gpus == 0:
-        environment["CUDA_VISIBLE_DEVICES"] = ""  # the frameworks would take a GPU that is there
-    return environment
-
-
-def _run(command: list[str], environment: dict[str, str], log: Path) -> int:
-    piped = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    with open(log, "a") as file, subprocess.Popen(command, env=environment, **piped) as process:
-        try:
-            for line in process.stdout:
-                file.write(line)
-                if line.startswith(MARK):
-                    print(f"  {line.removeprefix(MARK).rstrip()}", flush=True)
-        except BaseException:
-            process.terminate()
-            raise
-    return process.returncode
+    return {"PYTHONPATH": path, "PYTHONUNBUFFERED": "1"}
 
 
 def _describe(code: int) -> str:
     return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
-def _last_error(output: bytes) -> str:
+def _last_error(output: str) -> str:
     """The last line that names an error; else the last line."""
-    lines = [line.strip() for line in output.decode(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
     named = [line for line in lines if line.startswith("error: ")]
     named = named or [line for line in lines if "Error" in line.split(":")[0] and not line.startswith("File")]
     return (named or lines or ["no output"])[-1].removeprefix("error: ")

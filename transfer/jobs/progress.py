@@ -12,7 +12,7 @@ def show(text: str) -> None:
 
 
 class Progress:
-    """Says every few steps how far a run is and how long the rest will take."""
+    """Prints every ``every`` seconds how far a run is and how long the rest will take."""
 
     def __init__(self, first: int, steps: int, every: float = 10.0):
         self.first, self.steps, self.every = first, steps, every

@@ -80,7 +80,7 @@ class Schedule:
 def linear_rule(base: Schedule, batch: int) -> Schedule:
     """``base`` for another batch: k times the images a step, k times the rate, 1/k of the steps.
 
-    A schedule in epochs keeps their number: an epoch has 1/k of the steps by itself.
+    A schedule in epochs keeps their number, because an epoch then has 1/k of the steps.
     Goyal et al., "Accurate, Large Minibatch SGD" (2017): every image is seen as often as before.
     """
     factor = Fraction(batch, base.batch)
@@ -95,8 +95,8 @@ def linear_rule(base: Schedule, batch: int) -> Schedule:
 def fit(base: Schedule, batch: int, images: int, max_steps: int | None = None) -> tuple[Schedule, list[str]]:
     """The schedule to train with, and the lines that say how it came about: base and rule.
 
-    The linear rule is applied once, then ``max_steps`` shortens the run: milestones and warm-up shrink in
-    proportion, so that a short run has every phase of the long one. It then counts in steps.
+    The linear rule is applied first, then ``max_steps`` shortens the run: milestones and warm-up shrink in
+    proportion, so that a short run has every phase of the long one. A shortened schedule counts in steps.
 
     Args:
         batch: images a step over all devices.
@@ -125,7 +125,7 @@ def fit(base: Schedule, batch: int, images: int, max_steps: int | None = None) -
 
 
 def batch_size(published: int, a_device: int, gpus: int, wanted: int | None) -> int:
-    """Images a step: what the devices take at ``a_device`` each, at most the published total.
+    """Images a step: ``wanted``, or ``a_device`` for each device, at most the published total.
 
     Raises:
         UserError: a number that the devices cannot share equally.

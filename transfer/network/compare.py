@@ -1,4 +1,4 @@
-"""Do converted weights give the same maps through a framework as through timm, and do they train there?"""
+"""Compares the maps that converted weights give in a framework with those in timm."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Outcome:
 
     Attributes:
         pixels: images as its backbone gets them, (B, 3, H, W).
-        maps: {stage: map} of these.
+        maps: {stage: map} of these pixels.
         loss: of one training step; None where there is nothing to train (a bare network).
-        output_stride: no map is coarser, by dilation.
+        output_stride: no map is coarser than this, by dilation.
     """
 
     pixels: Tensor
@@ -34,7 +34,7 @@ class Outcome:
 
 
 def sample_images() -> Tensor:
-    """Two fixed noise images, 8-bit RGB (2, 3, 64, 96): not square, and big enough for every network."""
+    """Two fixed noise images, 8-bit RGB (2, 3, 64, 96): not square, and large enough for every network."""
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=generator)
 
@@ -46,7 +46,7 @@ def compare(
     """Largest absolute difference of pixels and of each stage's map between timm's network and ``outcome``.
 
     timm's network gets the framework's pixels, so that rounding there is not counted twice, and the
-    config's dilation. Parts after res5 (``unused_keys``) may be absent from ``weights``: they reach no map.
+    config's dilation. Parts after res5 (``unused_keys``) may be absent from ``weights``: no map needs them.
     """
     net = create_backbone(weights.arch).eval()
     tail = {key: value for key, value in net.state_dict().items() if key in unused_keys}

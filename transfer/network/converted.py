@@ -1,4 +1,4 @@
-"""What a written config tells about: a backbone whose converted weights lie in a file."""
+"""What a written config describes: a backbone whose converted weights are in a file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class ConvertedBackbone:
 
     Attributes:
         backbone: the stages that the config uses; only its sizes matter here.
-        file: where the weights will lie.
-        source: what they were made from, for the comment.
-        layout: of the framework's own ResNet; None: this package's adapter builds the network.
+        file: where the weights will be.
+        source: what they were made from, for the config's comment.
+        layout: the sizes of the framework's own ResNet; None: this package's adapter builds the network.
     """
 
     backbone: StagedBackbone

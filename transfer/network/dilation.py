@@ -17,7 +17,7 @@ def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
     """Changes ``backbone`` so that no map is coarser than ``output_stride``, and checks its maps.
 
     Raises:
-        UserError: the architecture takes its strides in a way that cannot be turned (blur pools, say).
+        UserError: another output stride, or strides that do not turn into dilation (those of blur pools).
     """
     if output_stride not in OUTPUT_STRIDES:
         raise UserError(f"output stride {output_stride}: choose 8, 16 or 32")
@@ -29,9 +29,9 @@ def set_output_stride(backbone: StagedBackbone, output_stride: int) -> None:
 def dilate(backbone: StageChain, output_stride: int) -> None:
     """Turns stride into dilation in every stage coarser than ``output_stride``.
 
-    In a stage that would go beyond it, the layer with stride 2 gets stride 1, and every layer after it
-    looks as far as before by twice the dilation: the rule of DeepLab (Chen et al. 2018), which timm's
-    ``output_stride`` and MMSegmentation's ``dilations=(1, 1, 2, 4)`` follow.
+    In such a stage the layer with stride 2 gets stride 1, and every layer after it gets twice the dilation,
+    which keeps its field of view: the rule of DeepLab (Chen et al. 2018), which timm's ``output_stride``
+    and MMSegmentation's ``dilations=(1, 1, 2, 4)`` follow.
     """
     rate = 1
     for stage, stride in STRIDES.items():
@@ -40,7 +40,7 @@ def dilate(backbone: StageChain, output_stride: int) -> None:
 
 
 def _dilate(backbone: StageChain, stage: str, rate: int) -> int:
-    """Turns one stage: the layer that loses its stride keeps the rate so far, later ones get twice it."""
+    """Dilates one stage, and returns the rate for the next: layers after the stride get twice ``rate``."""
     later = 2 * rate
     for owner, name, layer in list(_layers(backbone, stage)):
         strided = getattr(layer, "stride", 1) in (2, (2, 2))

@@ -2,7 +2,7 @@
 
 The rule is PCD's (appendix B.2): modules of one stride belong to one stage, and res4 has stride 16. The
 places to cut come from timm's ``feature_info``, which names the module that gives the last map of every
-stride. Modules keep their names, so a stage has the very keys of the timm checkpoint.
+stride. Modules keep their names, so a stage has the same keys as the timm checkpoint.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class StagedBackbone(StageChain):
 
     @property
     def exact(self) -> bool:
-        """Are all maps image / stride, rounded up?"""
+        """Whether all maps are image / stride, see ``why_not_exact``."""
         return not self.why_not_exact
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
@@ -137,7 +137,7 @@ class StagedBackbone(StageChain):
         return {stage: x[..., : sides[stage][0], : sides[stage][1]] for stage, x in maps.items()}
 
     def stage(self, name: str) -> StageChain:
-        """One stage alone (map in, map out): it shares its modules, its keys and its policy with this one."""
+        """One stage alone (map in, map out), with its modules, keys and policy of this network."""
         if name not in self.plan:
             raise unknown("stage", name, self.plan)
         alone = StageChain(self, {name: self.plan[name]})
@@ -146,7 +146,7 @@ class StagedBackbone(StageChain):
         return alone.train(self.training)
 
     def describe(self) -> list[str]:
-        """What is in each stage, a line each."""
+        """A line for each stage: its stride, channels and modules."""
         lines = [
             f"  {stage}: stride {self.strides[stage]}, {self.channels[stage]} channels: {', '.join(paths)}"
             for stage, paths in self.plan.items()
@@ -158,7 +158,7 @@ def plan_stages(net: nn.Module, arch: str) -> tuple[dict[str, tuple[str, ...]], 
     """Which modules make each stage, and which come after the last: ({stage: dotted names}, names).
 
     Where ``feature_info`` names no map below stride 4 (a patchify stem), the stem is what comes before the
-    module that gives res2.
+    module that gives res2. UserError if the network declares no such maps or they are not a module's output.
     """
     ends = _stage_ends(net, arch)
     units = list(_units(net, tuple(ends.values()), arch))
@@ -166,7 +166,7 @@ def plan_stages(net: nn.Module, arch: str) -> tuple[dict[str, tuple[str, ...]], 
     start = 0
     for stage, end in ends.items():
         if end not in units[start:]:
-            raise cannot(arch, f"its {stage} map (feature_info: {end!r}) is not what a module gives")
+            raise cannot(arch, f"its {stage} map (feature_info: {end!r}) is not the output of a module")
         stop = units.index(end) + 1
         if stage == "res2" and "stem" not in plan:
             plan["stem"] = tuple(units[: stop - 1])

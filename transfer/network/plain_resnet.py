@@ -20,7 +20,7 @@ PLAIN_KEY = re.compile(
 class ResNetLayout:
     """A plain ResNet's sizes, read from its tensors.
 
-    ``width`` is the number of channels a group in res2's 3x3 convolutions, ``res2`` its output channels.
+    ``width`` is the number of channels in a group of res2's 3x3 convolutions, ``res2`` its output channels.
     """
 
     depth: int
@@ -38,7 +38,7 @@ def resnet_layout(state: dict[str, Tensor], arch: str) -> ResNetLayout:
     """The layout of a ResNet with a 7x7 stem, or of its grouped and wide relatives.
 
     Raises:
-        UserError: another kind of network: the frameworks' own ResNets cannot hold it.
+        UserError: another kind of network, which the frameworks' own ResNets cannot hold.
     """
     strange = next((key for key in state if not PLAIN_KEY.fullmatch(key)), None)
     if strange or state["conv1.weight"].shape[-1] != 7:

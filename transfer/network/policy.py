@@ -25,7 +25,7 @@ class Policy:
             statistics over GPUs, ``FrozenBN`` fixes statistics and affine weights of all batch norms.
         norm_eval: batch norms use their running statistics in training, their affine weights still learn.
         mean, std: of RGB images in [0, 1], as the weights were trained.
-        order: channel order in which the framework is to hand over the pixels.
+        order: channel order in which the framework gives the pixels to the network.
     """
 
     frozen: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""A backbone in a framework starts: its weights loaded, its policy applied, both said."""
+"""Starts a backbone in a framework: loads its weights, applies its policy, prints what was loaded."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from transfer.network.weights import load_stages, read_stage_weights
 
 
 def prepare(backbone: StagedBackbone, weights: str | None, policy: Policy) -> None:
-    """Loads ``weights`` strictly (None: keeps the fresh initialisation), applies ``policy``, says so.
+    """Loads ``weights`` strictly (None: keeps the fresh initialisation), applies ``policy``, and prints.
 
     Raises:
         UserError: the file does not match the backbone exactly.

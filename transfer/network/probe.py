@@ -1,4 +1,4 @@
-"""A network is tried on small images: does it give the same maps in stages as whole, and of which sizes?"""
+"""Tries a network on small images: whether its stages give the maps of the whole, and of which sizes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from distill.errors import UserError
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
 Plan = Mapping[str, tuple[str, ...]]  # stage -> dotted names of its modules, in the order they run
 
-# (height, width) of the images, neither of them square: one that all strides divide, one that none does.
+# (height, width) of the images, neither of them square: all strides divide the first, none the second.
 # AlexNet needs 63 pixels, and every stride must leave more than one.
 EVEN, ODD = (96, 64), (67, 99)
 
-FAILURES = (RuntimeError, AssertionError, TypeError, AttributeError, ValueError)  # of a network on an image
+# what a network raises on an image that it cannot take
+FAILURES = (RuntimeError, AssertionError, TypeError, AttributeError, ValueError)
 
 
 class DoesNotRun(UserError):
@@ -29,14 +30,14 @@ class DoesNotRun(UserError):
 def check(net: nn.Module, chain: nn.Module, arch: str, size: tuple[int, int]) -> dict[str, torch.Size]:
     """Runs a network whole and as a ``StageChain`` on an image of ``size``; returns the maps' shapes.
 
-    A network that does anything else between its modules (adds a position code, passes lists) is found
-    here: its stages must give bit for bit what the whole gives at the same places.
+    This finds a network that does anything else between its modules (adds a position code, passes lists):
+    its stages must give bit for bit what the whole gives at the same places.
 
     Raises:
         DoesNotRun: the network fails on that size.
         UserError: it cannot be cut.
     """
-    # No random numbers: building a backbone must not move the generator more than its initialisation does.
+    # no random numbers: building a backbone must advance the generator by its initialisation alone
     image = torch.linspace(-2, 2, 3 * math.prod(size)).view(1, 3, *size).sin()
     net.eval()
     kind: type[UserError] = DoesNotRun
@@ -56,12 +57,12 @@ def check(net: nn.Module, chain: nn.Module, arch: str, size: tuple[int, int]) ->
             raise cannot(arch, f"its {stage} map is of shape {tuple(shape)}, not (B, C, H, W)")
         # also unequal if a later module writes into the map: all are compared after the last has run
         if not torch.equal(maps[stage], whole[stage]):
-            raise cannot(arch, f"{stage} differs from the whole network's: more happens than its modules")
+            raise cannot(arch, f"{stage} differs from the whole network's: it does more than its modules")
     return {stage: x.shape for stage, x in maps.items()}
 
 
 def maps_of_whole(net: nn.Module, plan: Plan, images: Tensor) -> dict[str, Tensor]:
-    """The maps that the untouched network has at the ends of the stages: copies, {stage: map}."""
+    """Copies of the maps that the untouched network has at the ends of the stages: {stage: map}."""
     maps: dict[str, Tensor] = {}
 
     def keep(stage: str):
@@ -92,7 +93,7 @@ def cannot(arch: str, reason: str, kind: type[UserError] = UserError) -> UserErr
 
 
 def sides(size: Iterable[int]) -> str:
-    """``96x160``."""
+    """Side lengths as text, such as ``96x160``."""
     return "x".join(map(str, size))
 
 
@@ -100,7 +101,7 @@ def _reason(net: nn.Module, error: Exception) -> str:
     """Why a network does not run, for a person."""
     settings = getattr(net, "pretrained_cfg", None) or {}
     if settings.get("fixed_input_size"):
-        return f"it takes {sides(settings['input_size'][1:])} images alone"
+        return f"it takes only {sides(settings['input_size'][1:])} images"
     said = str(error).strip().splitlines()
     lines = [at.line for at in traceback.extract_tb(error.__traceback__) if "/torch/" not in at.filename]
     return said[0] if said else f"it needs `{lines[-1]}`"

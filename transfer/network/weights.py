@@ -1,4 +1,4 @@
-"""Checkpoint -> stages: strict loading, and the files that the frameworks read."""
+"""Loads a checkpoint into stages, strictly, and writes the files that the frameworks read."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from transfer.network.partition import StagedBackbone
 
 AUTHOR = "distill"  # what Detectron2 prints as the origin of a .pkl
 
-# The names a pickle of NumPy arrays is made of; anything else in a .pkl would be code to run.
+# The names that a pickle of NumPy arrays consists of; any other name in a .pkl would be code to run.
 ARRAY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} | {
     (f"numpy.{core}.{module}", name)
     for core in ("core", "_core")
@@ -30,8 +30,8 @@ ARRAY_NAMES = {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")} 
 def read_stage_weights(path: str | os.PathLike, arch: str | None = None) -> Weights:
     """Any file that ``distill.checkpoints.read_weights`` takes, or a ``.pkl`` that this package wrote.
 
-    Mean and standard deviation come as people write them: 0.485, where a file holds the 32-bit number next
-    to it, 0.48500001430511475.
+    Mean and standard deviation are given as people write them: 0.485, where a file holds the nearest 32-bit
+    number, 0.48500001430511475.
 
     Raises:
         UserError: unreadable, of another architecture, or one that needs code to load.
@@ -41,7 +41,7 @@ def read_stage_weights(path: str | os.PathLike, arch: str | None = None) -> Weig
 
 
 def _short(values: tuple[float, ...]) -> tuple[float, ...]:
-    """32-bit numbers as the shortest decimals next to them; others, which somebody wrote, as they are."""
+    """32-bit numbers as their shortest decimals; other numbers, which a person wrote, as they are."""
     rounded = [np.float32(value) for value in values]
     return tuple(float(str(b)) if float(b) == a else a for a, b in zip(values, rounded, strict=True))
 
@@ -59,7 +59,7 @@ def _read_own(path: str | os.PathLike, arch: str | None) -> Weights:
 
 
 def load_stages(backbone: StagedBackbone, weights: Weights) -> LoadReport:
-    """Loads a whole checkpoint into the stages, strictly; only what the stages leave out may be left over.
+    """Loads a whole checkpoint into the stages, strictly; only keys of parts left out may remain.
 
     Raises:
         UserError: any key of the stages is missing or mis-shaped, or a key belongs to no part of the network.
@@ -104,7 +104,7 @@ def write_safetensors(path: str | os.PathLike, state: State, weights: Weights) -
 
 
 def _torch_bytes(content: dict) -> memoryview:
-    """``torch.save`` in memory: written by torch itself, a full disk would lose the system's reason."""
+    """``torch.save`` into memory: torch's own writing would hide the system's error for a full disk."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     return buffer.getbuffer()

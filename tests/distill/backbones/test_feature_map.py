@@ -88,7 +88,7 @@ def test_a_network_without_a_map_is_refused():
 
 def test_measuring_changes_nothing():
     backbone = Backbone("resnet10t").train()
-    backbone.net.bn1.eval()  # a mode that is not the same everywhere
+    backbone.net.bn1.eval()  # not all modules are in the same mode
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     random = torch.get_rng_state()
     assert backbone.map_width == 512

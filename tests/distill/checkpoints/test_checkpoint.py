@@ -187,7 +187,7 @@ def test_the_teacher_never_leaves_eval_mode(teacher_file):
 
 
 def test_a_student_trained_with_another_epsilon_gives_the_same_features_by_its_name_alone(tmp_path):
-    """SEED's EfficientNet: 1e-3 against timm's 1e-5; over all layers that is some per cent."""
+    """SEED's EfficientNet has 1e-3 and timm's 1e-5; over all layers that makes some per cent."""
     torch.manual_seed(0)
     trained = Backbone("efficientnet_b0", bn_eps=1e-3, drop_path_rate=0.2).eval()
     for module in trained.modules():
@@ -202,7 +202,7 @@ def test_a_student_trained_with_another_epsilon_gives_the_same_features_by_its_n
 
 
 def test_where_other_weights_come_from(resnet, tmp_path):
-    """What was not trained here teaches; a random start is one."""
+    """Weights that this project did not train are a teacher's; random ones are random."""
     torch.save(torchvision_resnet(resnet, None), tmp_path / "resnet18.pth")
     assert init_of(read_weights(tmp_path / "resnet18.pth")) == "teacher"
     assert init_of(random_weights("test_resnet", 0)) == "random"
@@ -219,7 +219,7 @@ def test_where_other_weights_come_from(resnet, tmp_path):
     ],
 )
 def test_older_files_are_told_by_their_method(resnet, tmp_path, method, file, init):
-    """They have no ``init`` of their own."""
+    """They hold no ``init``."""
     meta = {"method": method} if method else {}
     save_student(tmp_path / file, resnet, "resnet18", [0.5] * 3, [0.5] * 3, 32, meta=meta)
     assert init_of(read_weights(tmp_path / file)) == init

@@ -1,7 +1,7 @@
-"""Self-supervised checkpoints: recognised, whole, nothing mixed up.
+"""Self-supervised checkpoints: each is recognised and loaded whole, and no parts are mixed up.
 
-Where only keys and shapes count, sizes are official, on the meta device (no memory, no time); where outputs
-are compared, they are small.
+Tests of keys and shapes use official sizes on the meta device (no memory, no time); tests that compare
+outputs use small networks.
 """
 
 import argparse
@@ -46,7 +46,7 @@ IDS = [f"{builder.__name__}-{arch}" for builder, arch, *_ in OFFICIAL]
 
 
 def load(content):
-    """What a ``Teacher`` does with a file's content; the head or None."""
+    """Loads a file's content as a ``Teacher`` does; returns the head or None."""
     weights = recognise(content, None, "teacher.pth", "")
     Backbone.from_weights(weights)
     if weights.head is None:

@@ -34,14 +34,14 @@ def test_swavs_prototypes_are_kept_and_several_sets_named(several):
 
 
 def loaded(content):
-    """The weights in a file's content, once they are in their network."""
+    """The weights of a file's content, after a strict load into their network."""
     weights = recognise(content, None, "teacher.pth", "")
     Backbone.from_weights(weights)
     return weights
 
 
 def flat_simclr() -> tuple[dict, dict]:
-    """ResNet-50x4 in TensorFlow's names, and which of torchvision's each is, from the network's order."""
+    """ResNet-50x4 under TensorFlow's names, and torchvision's name of each, by the network's order."""
     net = create_backbone("resnet50x4")
     order = []
     for name, module in net.named_modules():
@@ -107,7 +107,7 @@ def test_simclrs_resnet50x4_in_torchvisions_names():
     ],
 )
 def test_dinos_vits_by_their_timm_names(arch, extra):
-    """Mean and standard deviation come with the name; a file of bare keys loads once it is named."""
+    """The name gives mean and standard deviation; a file of bare keys loads if it is named."""
     assert timm.is_model_pretrained(arch)
     assert default_mean_std(arch) == (IMAGENET_MEAN, IMAGENET_STD)
     with torch.device("meta"):

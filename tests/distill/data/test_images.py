@@ -19,7 +19,7 @@ def saved(path, image: Image.Image, **options):
 
 
 def test_a_picture_lies_as_its_exif_tag_says(tmp_path):
-    """Orientation 6: the camera was held upright, the first row of the file is the right edge."""
+    """Orientation 6: the camera was held upright, and the file's first row is the right edge."""
     wide = np.zeros((20, 40, 3), dtype=np.uint8)
     wide[:10] = 255
     exif = Image.Exif()

@@ -1,8 +1,12 @@
+from pathlib import Path
+
+import numpy as np
 import pytest
 from PIL import Image
 
-from distill.data.labelled import check_same_classes, list_labelled
+from distill.data.labelled import LabelledArray, check_same_classes, list_labelled
 from distill.errors import UserError
+from distill.results.manifest import fingerprint_files
 
 
 @pytest.fixture
@@ -13,7 +17,7 @@ def labelled(tmp_path):
         for folder in (tmp_path / name / label for label in classes):
             folder.mkdir(parents=True)
             for number in range(images):
-                Image.new("RGB", (8, 8)).save(folder / f"{number}.png")
+                Image.new("RGB", (8, 8), (ord(folder.name[0]), 10 * number, 0)).save(folder / f"{number}.png")
         return tmp_path / name
 
     return write
@@ -49,3 +53,30 @@ def test_train_and_val_must_have_the_same_classes(labelled):
     check_same_classes(train, train)
     with pytest.raises(UserError, match=r"1 only in .*train \(c\); 1 only in .*val \(d\)"):
         check_same_classes(train, val)
+
+
+def test_a_set_names_reads_and_fingerprints_its_images(labelled):
+    """The fingerprint is the one that features and caches of earlier versions were made with."""
+    folder = list_labelled(labelled("train", images=3))
+    assert folder.name(4) == str(folder.root / folder.files[4])
+    assert np.array_equal(folder.read(4), np.array(Image.open(folder.name(4)).convert("RGB")))
+    assert folder.fingerprint == fingerprint_files(folder.root, folder.files)
+
+
+def test_images_in_memory_are_a_set_as_files_are():
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 3), dtype=np.uint8)
+    images = LabelledArray(Path("batch"), ("a", "b"), np.array([0, 1, 1, 0]), pixels)
+    assert len(images) == 4 and images.name(2) == "batch, image 2"
+    assert np.array_equal(np.array(images.read(2)), pixels[2])
+    other = pixels.copy()
+    other[3, 0, 0, 0] ^= 1
+    assert images.fingerprint != LabelledArray(Path("batch"), ("a", "b"), images.labels, other).fingerprint
+
+
+def test_a_subset_keeps_what_belongs_together(labelled):
+    folder = list_labelled(labelled("train", classes=("a", "b"), images=3))
+    pixels = np.stack([np.array(folder.read(row)) for row in range(6)])
+    array = LabelledArray(folder.root, folder.classes, folder.labels, pixels)
+    for images in (folder.subset([4, 0]), array.subset([4, 0])):
+        assert len(images) == 2 and images.labels.tolist() == [1, 0] and images.classes == ("a", "b")
+        assert np.array_equal(np.array(images.read(0)), pixels[4])

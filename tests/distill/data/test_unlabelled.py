@@ -55,7 +55,7 @@ def test_every_augmentation_gives_square_uint8_views(name, image_folder):
 
 
 def test_byols_two_views_differ_in_blur_and_solarisation(image_folder):
-    """Noise stays rough where it is not blurred, and a white sheet goes black where it is solarised."""
+    """Noise stays rough if it is not blurred, and a white sheet turns black if it is solarised."""
     augment = TRANSFORMS.build({"type": "BYOLAugmentation", "size": 32, "scale": (0.9, 1.0)})
     assert augment.sizes == (32, 32)
     white = Image.new("RGB", (40, 40), "white")
@@ -123,7 +123,7 @@ def test_seeded_draws_are_those_of_manual_seed_and_leave_the_generator_as_it_was
 
 @pytest.mark.parametrize(("batch", "sizes"), [(23, [23, 2]), (5, [5, 5, 5, 5, 4]), (24, [24]), (1, [1] * 24)])
 def test_a_last_batch_of_one_gets_the_epochs_first_image_again(batch, sizes, image_folder):
-    """Every image is seen; what a resumed epoch leaves out is what it has seen."""
+    """Every image is seen; a resumed epoch leaves out exactly what it has seen."""
     images = UnlabelledImages(str(image_folder), VIEW)
     sampler = EpochSampler(images, seed=4, batch_size=batch)
     whole = [index for _, index in sampler]

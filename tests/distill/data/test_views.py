@@ -54,7 +54,7 @@ def test_blur_is_not_slower_than_pillows():
 
 @pytest.mark.parametrize("turn", [-0.5, -0.2, -0.1, 0.0, 0.05, 0.1, 0.2, 0.5])
 def test_turned_hue_is_as_near_to_the_exact_one_as_pillows(turn):
-    """Exact: torchvision's own arithmetic on tensors, in double precision."""
+    """The exact one is torchvision's arithmetic on tensors, in double precision."""
     image = photo(96)
     exact = 255 * F.adjust_hue(F.pil_to_tensor(image).double() / 255, turn)
 
@@ -66,7 +66,7 @@ def test_turned_hue_is_as_near_to_the_exact_one_as_pillows(turn):
 
 
 def test_jitter_draws_and_orders_as_torchvisions():
-    """Without hue they are the same, pixel by pixel; with it they differ by the rounding of the hue."""
+    """Without hue all pixels are the same; with it they differ by the rounding of the hue."""
     image = photo(96)
     for seed in range(8):
         for hue, most in ((0.0, 0.0), (0.2, 4.0)):

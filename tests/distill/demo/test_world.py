@@ -1,4 +1,4 @@
-"""The demo world: same bytes for the same seed, read by everyone's own loaders, repaired when broken."""
+"""The demo world: same bytes for the same seed, read by the frameworks' own loaders, repaired if broken."""
 
 import hashlib
 import json

@@ -22,7 +22,7 @@ def test_every_kind_is_read_as_mmengine_writes_it(suffix, tmp_path):
 
 @pytest.fixture
 def commands(tmp_path):
-    """YAML files that would each make a file, by every tag that calls something."""
+    """YAML files that would each make a file, one for every tag that calls something."""
     made = tmp_path / "made"
     tags = {
         "apply": f"x: !!python/object/apply:os.mkdir ['{made}']",

@@ -1,4 +1,4 @@
-"""What ends a run, and what it leaves behind."""
+"""What ends a run, and which files it leaves."""
 
 import errno
 
@@ -36,7 +36,7 @@ def test_a_loss_that_is_no_number_ends_the_run_before_a_state_is_written(image_f
 
 
 def test_no_state_inside_an_epoch_is_written_of_a_loss_that_is_no_number(image_folder, tmp_path):
-    """States at every step, a look at the loss at every fiftieth: whoever saves looks first."""
+    """States are saved at every step and the loss is checked at every fiftieth: saving checks it first."""
     with pytest.raises(UserError, match="the loss became nan at step"):
         pretrain(
             "simclr", str(image_folder), "mobilenetv3_small_050", work_dir=str(tmp_path), say=lambda _: None,
@@ -59,7 +59,7 @@ def test_states_are_written_through_a_backend_that_is_atomic(tmp_path):
 
 
 def test_a_method_knows_before_every_step_how_far_the_run_is_and_its_seed(image_folder, tmp_path):
-    """Five batches an epoch; of two steps whose gradients are accumulated, the first follows an update."""
+    """Five batches an epoch; of two steps with accumulated gradients the first follows an update."""
     Diary.pages.clear()
     said: list[str] = []
     pretrain(

@@ -15,7 +15,7 @@ from tests.distill.methods.small import small_config
 
 @pytest.mark.parametrize("name", ["simclr_norm", "byol", "byol_accumulated"])
 def test_one_step(name, method_inputs):
-    """Their step is plain SGD's; a weight's has the length lr x 0.001 x |w|, up to the small weight decay."""
+    """Biases and norms step as in SGD; a weight's step is lr x 0.001 x |w| long, up to the weight decay."""
     config = small_config(name, method_inputs)
     config.optim_wrapper.pop("accumulative_counts", None)
     with DefaultScope.overwrite_default_scope("distill"):
@@ -45,7 +45,7 @@ def test_one_step(name, method_inputs):
 
 
 def lars_of_pcd(w, gradients, lr, decay, momentum):
-    """Three steps in NumPy: the ratio of each step scales that whole step, older gradients in it included."""
+    """Three steps in NumPy: the ratio of each step scales all of it, older gradients included."""
     v = np.zeros_like(w)
     for g, rate in zip(gradients, lr, strict=True):
         norm = np.linalg.norm

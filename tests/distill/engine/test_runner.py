@@ -9,7 +9,7 @@ from distill.backbones import Backbone
 
 @pytest.mark.parametrize("arch", ["resnet10t", "mobilenetv3_small_050", "regnety_002"])
 def test_synchronised_batch_norm_keeps_activations_and_keys(arch):
-    """mmengine's own conversion loses the activations inside timm's norm layers, silently."""
+    """mmengine's own conversion silently loses the activations inside timm's norm layers."""
     torch.manual_seed(0)
     backbone, images = Backbone(arch).eval(), torch.rand(2, 3, 48, 48)
     keys, expected = list(backbone.state_dict()), backbone(images)

@@ -46,12 +46,13 @@ def test_separable_classes_are_all_right(separable, backend):
     if backend == "faiss":
         pytest.importorskip("faiss", reason="FAISS is not installed: pip install faiss-cpu")
     evaluator = ClusterAlignment(backend=backend)
-    assert evaluator.run(*separable) == {"top1": 100.0}
-    assert evaluator.align(*separable).per_class.tolist() == [100.0] * 7
+    found = evaluator.run(*separable)
+    assert found.metrics == {"top1": 100.0}
+    assert found.details == {"per_class": {f"class {number}": 100.0 for number in range(7)}}
 
 
 def test_meaningless_classes_are_at_chance(meaningless):
-    assert ClusterAlignment().run(*meaningless)["top1"] == pytest.approx(100 / 7, abs=6)
+    assert ClusterAlignment().run(*meaningless).metrics["top1"] == pytest.approx(100 / 7, abs=6)
 
 
 def test_accuracy_by_category(separable):
@@ -60,7 +61,7 @@ def test_accuracy_by_category(separable):
     x = val.x.clone()
     x[val.y == 0] = val.x[val.y == 1]
     found = ClusterAlignment().align(train, Features(x, val.y, val.classes))
-    assert found.per_class.tolist() == [0.0] + [100.0] * 6
+    assert list(found.per_class.values()) == [0.0] + [100.0] * 6
     assert found.accuracy == pytest.approx(600 / 7)
     assert found.clusters.shape == train.y.shape
     assert torch.equal(found.category[found.clusters], train.y)
@@ -105,7 +106,14 @@ def test_length_of_the_features_does_not_matter(separable):
     train, val = separable
     lengths = torch.linspace(0.1, 10, len(train.x))[:, None]
     stretched = Features(train.x * lengths, train.y, train.classes)
-    assert ClusterAlignment().run(stretched, val) == {"top1": 100.0}
+    assert ClusterAlignment().run(stretched, val).metrics == {"top1": 100.0}
+
+
+def test_a_category_without_validation_images_has_no_accuracy(separable):
+    train, val = separable
+    seen = val.y != 3
+    found = ClusterAlignment().run(train, Features(val.x[seen], val.y[seen], val.classes))
+    assert found.details["per_class"].keys() == set(val.classes) - {"class 3"}
 
 
 def test_fewer_images_than_categories_is_an_error():

@@ -48,9 +48,16 @@ def test_images_are_resized_by_pillow(interpolation):
     assert np.array_equal(found.permute(1, 2, 0).numpy(), expected)
 
 
+def test_squash_shows_the_whole_picture():
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8))
+    found = prepared(Extraction(image_size=28, resize="squash"), image)
+    expected = np.asarray(image.resize((28, 28), Image.Resampling.BILINEAR))
+    assert np.array_equal(found.permute(1, 2, 0).numpy(), expected)
+
+
 def test_default_resize_is_the_256_to_224_rule():
-    assert Extraction().shorter_side == 256
-    assert Extraction(image_size=64).shorter_side == 73
+    assert Extraction().resized_to == 256
+    assert Extraction(image_size=64).resized_to == 73
     image = Image.fromarray(np.arange(64 * 96 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 96, 3))
     assert prepared(Extraction(image_size=64), image).shape == (3, 64, 64)
     untouched = prepared(Extraction(image_size=64, resize=64), image)
@@ -124,6 +131,7 @@ def test_an_image_size_that_the_network_does_not_take_is_one_line(image_folder):
     ("settings", "message"),
     [
         (dict(image_size=64, resize=32), "resize is 32; valid: image_size"),
+        (dict(resize="stretch"), r"resize is 'stretch'; valid: image_size \(224\) or more, 'squash'"),
         (dict(interpolation="cubic"), "valid: bilinear, bicubic"),
         (dict(batch_size=0), "batch_size"),
     ],

@@ -1,4 +1,4 @@
-"""Features of a data set by several processes: real ones, one of them killed or late."""
+"""Features of a data set by several real processes, one of them killed or late."""
 
 import json
 import os
@@ -13,9 +13,8 @@ import pytest
 import torch
 
 from distill.backbones import Backbone
-from distill.data.index import list_images
+from distill.data.index import ImageFiles, list_images
 from distill.features import Pictures, Store, describe, fill, read_record
-from distill.results.manifest import fingerprint_files
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = """
@@ -40,22 +39,22 @@ def features_of(images: str | Path, folder: str | Path, pause: float = 0.0) -> i
     network, batches = Backbone("test_resnet").eval(), []
     network.register_forward_pre_hook(lambda *_: time.sleep(pause))
     network.register_forward_hook(lambda *_: batches.append(1))
-    files, view = list_images(images), {"type": "CentreCrop", "size": 32}
+    files, view = ImageFiles(images, list_images(images)), {"type": "CentreCrop", "size": 32}
     fingerprint = {"arch": network.arch, "width": network.width}
-    made_from = describe(fingerprint, len(files), fingerprint_files(images, files), view, "float32")
-    fill(Store(folder, made_from, network.width), network, Pictures(images, files, view), 2, workers=0)
+    made_from = describe(fingerprint, len(files), files.fingerprint, view, "float32")
+    fill(Store(folder, made_from, network.width), network, Pictures(files, view), 2, workers=0)
     return len(batches)
 
 
 def start(images: Path, *todo, rank=0, world=1) -> subprocess.Popen:
-    """A process that makes features in folders, one after the other: ``todo`` is folder, pause, ..."""
+    """Starts a process that makes features in folders one after another; ``todo`` is folder, pause, ..."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", PROGRAM, *map(str, (rank, world, images, *todo))]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 def outputs(*processes: subprocess.Popen) -> list[list[int]]:
-    """What each printed, once all are through: the batches that it made, for each folder."""
+    """What each process printed, after all have ended: the batches that it made, for each folder."""
     found = [process.communicate(timeout=240)[0] for process in processes]
     assert [process.returncode for process in processes] == [0] * len(processes)
     return [list(map(int, lines.split())) for lines in found]

@@ -33,7 +33,7 @@ def test_what_is_done_is_known_to_all_while_it_is_being_made(tmp_path):
 
 
 def test_a_cache_of_earlier_versions_is_read_and_gone_on_with(tmp_path):
-    """They counted rows from the first on, in cache.json, and had no part files."""
+    """Earlier versions counted rows from the first on, in cache.json, and had no part files."""
     np.save(tmp_path / "embeddings.npy", np.where(np.arange(10)[:, None] < 4, ROWS, 0))
     record = {"made_from": MADE_FROM, "done": 4, "unreadable": ["a.jpg"]}
     (tmp_path / "cache.json").write_text(json.dumps(record))

@@ -64,7 +64,7 @@ def test_negatives_may_be_overwritten_before_the_backward_pass():
 
 def test_known_values():
     east, north = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 1.0]])
-    # nothing tells the positive from the only negative
+    # the positive and the only negative are alike
     assert info_nce_loss(east, east, F.normalize(east), 0.2).item() == pytest.approx(np.log(2))
     assert info_nce_loss(east, north, north, 0.2).item() == pytest.approx(np.log(2))
     assert info_nce_loss(east, east, north, 0.2).item() == pytest.approx(np.log1p(np.exp(-5)), rel=1e-5)

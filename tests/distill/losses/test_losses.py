@@ -118,7 +118,7 @@ def test_gradient_equals_autograd_of_the_straightforward_form():
 
 
 def test_anchors_may_be_overwritten_before_the_backward_pass():
-    """Methods enqueue right after the loss; the gradient must be that of the anchors it was taken with."""
+    """Methods enqueue right after the loss; the gradient must be that of the anchors of the forward pass."""
     s, t, s_anchors, t_anchors = embeddings(4, 20, 8, 8)
     (before,) = torch.autograd.grad(compress_loss(s, t, s_anchors, t_anchors), s)
     loss = compress_loss(s, t, s_anchors, t_anchors)

@@ -60,7 +60,7 @@ def test_shared_negatives_are_the_same_as_each_having_them():
 
 
 def test_known_answer():
-    """All logits at the mean: the critic gives each of the 1 + K the odds 1 : K."""
+    """If all logits are the mean, the critic gives each of the 1 + K the odds 1 : K."""
     k = 4
     expected = math.log(1 + k) - k * math.log(k / (1 + k))
     assert noise_contrastive_loss(torch.full((3, 1 + k), 2.0), 2.0).item() == pytest.approx(expected)

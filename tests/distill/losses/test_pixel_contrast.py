@@ -88,7 +88,7 @@ def test_negatives_may_be_overwritten_before_the_backward_pass():
 
 
 def test_known_values():
-    """One positive and K negatives that are all alike: log(1 + K); far negatives: next to nothing."""
+    """With K negatives like the positive it is log(1 + K); with distant negatives almost 0."""
     pixel = F.normalize(torch.ones(1, 4, 1, 1, dtype=torch.float64), dim=1)
     alike = pixel.flatten(1).expand(9, 4)
     assert pixel_contrast_loss(pixel, pixel, alike).item() == pytest.approx(math.log(10))
@@ -96,7 +96,7 @@ def test_known_values():
 
 
 def test_pixels_meet_at_the_same_place_only():
-    """Shifted by a row, the same maps have a greater loss; scaled, the same one."""
+    """Maps shifted by a row have a greater loss; scaled maps have the same one."""
     student, _, negatives = maps(2, 16, (3, 3), (3, 3), 20)
     loss = pixel_contrast_loss(student, student, negatives)
     assert pixel_contrast_loss(student, student.roll(1, 2), negatives) > loss + 1

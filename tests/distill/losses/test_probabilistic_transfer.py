@@ -63,7 +63,7 @@ def test_a_perfect_student_has_no_loss():
 
 
 def test_opposite_embeddings_are_finite():
-    """Their similarity is 0, and so is its logarithm's argument."""
+    """Their similarity is 0, and log(0) would be infinite."""
     student = torch.tensor([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0]], requires_grad=True)
     teacher = torch.tensor([[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0]])
     loss = probabilistic_transfer_loss(student, teacher)

@@ -61,7 +61,7 @@ def test_samples_sum_to_one_and_prototypes_are_used_equally(samples, prototypes)
 def test_known_answers():
     alike = torch.full((4, 8), 0.3)
     torch.testing.assert_close(sinkhorn(alike), torch.full((4, 8), 1 / 8))
-    # everyone is nearest to the first prototype, and yet both are used
+    # all samples are nearest to the first prototype, and yet both are used
     codes = sinkhorn(torch.tensor([[1.0, 0.0], [1.0, 0.1]]), epsilon=0.01, iterations=50)
     torch.testing.assert_close(codes, torch.eye(2), rtol=0, atol=0.05)
 
@@ -92,7 +92,7 @@ def one_of_two(folder: str, rank: str) -> None:
 
 
 def test_two_processes_get_the_codes_of_one(tmp_path):
-    """Not even their numbers of rows need be equal."""
+    """Even if they have different numbers of rows."""
     environment = {
         **os.environ,
         "OMP_NUM_THREADS": "1",

@@ -89,7 +89,7 @@ def test_codes_get_no_gradient():
 
 
 def test_known_answer():
-    """Nothing known about the views: the loss is log P, whatever the codes."""
+    """If all scores are equal, the loss is log P, whatever the codes."""
     _, codes = inputs(2, 4, 3, 9)
     loss = swapped_prediction_loss(torch.zeros(2, 4, 3, 9, dtype=torch.float64), codes)
     assert loss.item() == pytest.approx(np.log(9), abs=1e-12)

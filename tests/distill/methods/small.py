@@ -1,7 +1,7 @@
 """Every method of ``configs/_base_`` at a size for tests: 24 images of 32 px, batch 5, seconds on one core.
 
-Tests that hold for all methods are parametrised over ``SMALL``: an entry here is tested for training,
-resuming bit for bit, two processes, and conversion of what it exports.
+Tests for all methods are parametrised over ``SMALL``: an entry here is tested for training, resuming bit
+for bit, two processes, and conversion of what it exports.
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ STUDENT = "mobilenetv3_small_050"
 
 @dataclass(frozen=True)
 class Small:
-    """How a method is tried.
+    """How a method is tested.
 
     Attributes:
         method: file name in ``configs/_base_``.
@@ -51,7 +51,7 @@ SMALL = {
     "simclr_norm": Small("simclr", None, {"model.head_norm": True}),
     "moco_v2": Small("moco_v2", None),
     "byol": Small("byol", None, {"model.hidden": 32, "model.projection": 16}),
-    # every 3: training states of the tests fall on multiples of 3
+    # every 3, because the tests have training states at multiples of 3
     "byol_accumulated": Small(
         "byol_accumulated", None, {"model.hidden": 32, "optim_wrapper.accumulative_counts": 3}
     ),
@@ -87,7 +87,7 @@ class Inputs:
 
 
 def arguments(name: str, inputs: Inputs) -> dict:
-    """What ``pretrain`` or ``tools/distill.py`` is called with, but for the changes to the config."""
+    """The arguments of ``pretrain`` or ``tools/distill.py``, without the changes to the config."""
     small = SMALL[name]
     teacher = {"moco": inputs.moco, "cached": inputs.moco, "swav": inputs.swav}.get(
         small.teacher, small.teacher

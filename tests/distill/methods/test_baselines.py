@@ -40,7 +40,7 @@ def test_regression(name, normalisation, layers, width, method_inputs):
     ],
 )
 def test_the_fixed_normaliser_has_the_name_of_earlier_training_states(name, keys, method_inputs):
-    """Else a run that was begun before could not be resumed."""
+    """Otherwise a run of an earlier version could not be resumed."""
     assert keys <= build(name, method_inputs).state_dict().keys()
 
 
@@ -50,7 +50,7 @@ def test_an_unknown_normalisation_is_one_line(method_inputs):
 
 
 def test_binary_contrastive_has_the_queue_as_negatives(method_inputs):
-    """The queue as it was before the batch; Z from the first batch, whose queue was random."""
+    """The negatives are the queue before the batch; Z is from the first batch, whose queue was random."""
     model = build("seed_binary_contrastive", method_inputs)
     assert model.queue.anchors.shape == (24, 128)
     first, second = torch.rand(2, 3, 3, 32, 32)

@@ -1,4 +1,4 @@
-"""BYOL: both directions, a target that grows slower, and one move an optimiser step."""
+"""BYOL: both directions, a target that moves more and more slowly, and one move an optimiser step."""
 
 import math
 
@@ -51,7 +51,7 @@ def test_momentum_grows_to_one_by_a_cosine(fraction, momentum):
 
 
 def test_with_accumulated_gradients_the_target_moves_once_an_optimiser_step(method_inputs, tmp_path):
-    """Ten batches, three an optimiser step, the last one alone: a real run, looked at after each batch."""
+    """A real run of ten batches, three an optimiser step and the last one alone, checked after each batch."""
     checkpoint = {"interval": 1, "by_epoch": False, "max_keep_ckpts": -1}
     pretrain(
         **arguments("byol_accumulated", method_inputs),

@@ -17,7 +17,7 @@ def method(moco, **settings) -> CompRess:
 
 @pytest.mark.parametrize("projection", [None, 24])
 def test_the_key_encoder_is_the_average_of_all_that_makes_the_embedding(projection, method_inputs):
-    """With the linear layer of the published ResNet-50 (2048 -> 8192), here 1024 -> 24, and without."""
+    """With the linear layer of the published ResNet-50 (2048 -> 8192; 1024 -> 24 here) and without."""
     model = method(method_inputs.moco, queues=2, momentum=0.25, projection=projection)
     width = projection or model.student.width
     assert model.student_queue.anchors.shape == (6, width)

@@ -38,7 +38,7 @@ def test_negatives_follow_seed_and_step_and_may_be_any_sample(crd):
 
 
 def test_loss_is_the_papers_in_both_directions(crd):
-    """From embeddings and banks as they were before the step, with Z fixed by the batch before."""
+    """It is computed from embeddings and banks before the step, with Z fixed by the batch before."""
     g = torch.Generator().manual_seed(3)
     batch = [torch.rand(3, 3, 32, 32, generator=g)], torch.tensor([7, 2, 11])
     crd.loss(*batch)

@@ -37,12 +37,12 @@ def test_trains_and_exports_a_backbone_that_converts(name, method_inputs, tmp_pa
     convert(file, "timm", out=tmp_path / "converted")
     for written in tmp_path.glob("*.pth"):
         if not written.stem.startswith(("epoch_", "iter_")):
-            Teacher(str(written), output="auto")  # strict, its head included: it can teach in its turn
+            Teacher(str(written), output="auto")  # strict, with its head: it can be a teacher itself
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_last_batch_of_one_does_not_end_a_run(name, method_inputs, tmp_path):
-    """24 images in batches of 23: batch norm has no variance of the one that is left, so it gets company."""
+    """24 images in batches of 23: batch norm has no variance of a single image, so another one is added."""
     call = arguments(name, method_inputs) | {"batch_size": 23, "epochs": 1}
     said = []
     pretrain(**call, work_dir=str(tmp_path), cfg_options=SMALL[name].options, say=said.append)

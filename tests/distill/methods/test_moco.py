@@ -76,7 +76,7 @@ def test_features_of_a_network_in_eval_mode_are_those_without_shuffling():
 
 
 def test_batch_statistics_are_those_of_a_random_part():
-    """In train mode a key's statistics are not the whole batch's, and change from step to step."""
+    """In train mode a key's statistics are not the whole batch's and change at every step."""
     network, images = method().train().key_encoder, views(8)[0]
     whole, first, second = (
         shuffled(network, images, seed=seed, groups=groups) for seed, groups in ((0, 1), (0, 2), (1, 2))

@@ -1,4 +1,4 @@
-"""OSS against its pseudo-code, written out in NumPy; who gets which gradient."""
+"""OSS against its pseudo-code, written out in NumPy; which term gives which gradient."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""OSS offline: codes of a frozen SwAV teacher, or one line that says what its checkpoint lacks."""
+"""OSS offline: codes of a frozen SwAV teacher, or an error that says what its checkpoint lacks."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""PCD: which view meets which, what is enqueued, and what of the student is trained."""
+"""PCD: which views are compared, what is enqueued, and which parts of the student are trained."""
 
 import copy
 
@@ -35,7 +35,7 @@ def images(size=96) -> list[torch.Tensor]:
 
 
 def teacher_of(arch, head, path):
-    """A file of this project's with an untrained network and that head."""
+    """A file in this project's format with an untrained network and that head."""
     torch.manual_seed(2)
     backbone = Backbone(arch)
     head = head(backbone.width).eval()
@@ -82,7 +82,7 @@ def test_which_view_meets_which(pairing, symmetric, pairs, teacher_file):
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("vectorised", [True, False])
 def test_the_queue_takes_the_teachers_embeddings_of_view_1(symmetric, vectorised, teacher_file):
-    """Averaged over the map they are what the teacher gives for the whole image: SpatialAdaptor's point."""
+    """Their average over the map is the teacher's output for the whole image, thanks to SpatialAdaptor."""
     attention = None if vectorised else 32
     pcd = method(teacher_file, symmetric=symmetric, vectorised=vectorised, attention_width=attention)
     views = images()
@@ -114,7 +114,7 @@ def test_a_vision_transformer_teaches_its_patches(size, vit_file):
     maps = pcd._teacher_map(views[0])
     assert maps.shape == (3, 16, size // 16, size // 16)
     tokens = pcd.teacher.backbone.net.forward_features(pcd.teacher.backbone._normalise(views[0]))
-    # averaged over the patches, the class token left out
+    # averaged over the patches, without the class token
     torch.testing.assert_close(
         maps.mean((2, 3)), pcd.teacher.head(tokens[:, 1:].mean(1)), rtol=1e-4, atol=1e-5
     )
@@ -126,7 +126,7 @@ def test_a_vision_transformer_teaches_its_patches(size, vit_file):
 
 @pytest.mark.parametrize("vectorised", [False, True])
 def test_a_teacher_by_the_batch_is_the_released_code_s_train_mode(vectorised, method_inputs):
-    """Backbone and head as after ``train()``, but nothing in them moves; by default as after ``eval()``."""
+    """Backbone and head act as after ``train()``, but do not change; by default as after ``eval()``."""
     settings = dict(vectorised=vectorised, attention_width=None)
     view = images(64)[0]
     with torch.no_grad():
@@ -160,7 +160,7 @@ def test_a_transformers_pixels_need_whole_patches(vit_file):
 
 
 def test_a_batch_norm_at_the_end_of_the_head_is_left_out(tmp_path):
-    """MoCo-v3's heads have one, the released code does not use it; ``last_norm`` keeps it."""
+    """MoCo-v3's heads have one, and the released code does not use it; ``last_norm`` keeps it."""
     head = lambda width: mlp(width, 24, 16, norm=True, last_norm=True)  # noqa: E731
     file, (view, _) = teacher_of("resnet10t", head, tmp_path / "teacher.pth"), images()
     kept, without = method(file, last_norm=True), method(file)

@@ -24,7 +24,7 @@ def views():
 
 
 def test_patches_have_their_own_targets_and_queue(method_inputs):
-    """Two batches: of each image the first patch alone enters the patches' queue."""
+    """In two batches only the first patch of each image enters the patches' queue."""
     seed, index = method(str(method_inputs.moco), small_patches=3), torch.arange(2)
     whole, small = seed.queue.anchors.clone(), seed.small_queue.anchors.clone()
     assert not torch.equal(whole, small)

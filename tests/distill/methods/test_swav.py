@@ -1,4 +1,4 @@
-"""SwAV: one pass a size, prototypes on the sphere, a queue that helps once it is full."""
+"""SwAV: one pass for each size, prototypes on the sphere, a queue that is used once it is full."""
 
 import numpy as np
 import pytest

@@ -9,7 +9,7 @@ from distill.modules.attention import PixelAttention
 
 
 def by_hand(x, qkv, output, head_width):
-    """x (C, h, w), one head and one pixel at a time."""
+    """The result for x (C, h, w), one head and one pixel at a time."""
     width, pixels = x.shape[0], x.reshape(x.shape[0], -1).T
     inner = len(qkv) // 3
     q, k, v = (pixels @ weight.T for weight in (qkv[:inner], qkv[inner : 2 * inner], qkv[2 * inner :]))
@@ -51,7 +51,7 @@ def test_begins_as_the_identity(width, heads):
 
 
 def test_moved_pixels_give_moved_results():
-    """No position code: the order of the pixels means nothing."""
+    """There is no position code, so the order of the pixels does not matter."""
     torch.manual_seed(0)
     attention = PixelAttention(8, head_width=4).double()
     nn.init.normal_(attention.output.weight)

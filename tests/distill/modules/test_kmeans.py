@@ -19,7 +19,7 @@ def objective(x, centroids) -> float:
 
 
 def features(clusters: int, seed: int = 0, rows: int = 3000, width: int = 24) -> torch.Tensor:
-    """Unit vectors around ``clusters`` directions; for 0 clusters around none."""
+    """Unit vectors around ``clusters`` directions; 0: in all directions."""
     random = np.random.default_rng(seed)
     centres = 2 * random.normal(size=(max(clusters, 1), width)) * (clusters > 0)
     x = centres[random.integers(len(centres), size=rows)] + random.normal(size=(rows, width))
@@ -27,7 +27,7 @@ def features(clusters: int, seed: int = 0, rows: int = 3000, width: int = 24) ->
 
 
 def test_rows_have_the_probabilities_of_drawing_one_by_one(monkeypatch):
-    """k-means++'s definition, all orders of three rows of five: many at a time must not show."""
+    """k-means++'s definition for all orders of three rows of five: drawing in groups changes nothing."""
     monkeypatch.setattr(module, "DRAWS_AT_ONCE", 4)
     places = np.array([0.0, 1.0, 1.5, 4.0, 6.0])
     expected, drawn = {}, 5_000
@@ -48,7 +48,7 @@ def test_rows_have_the_probabilities_of_drawing_one_by_one(monkeypatch):
 
 
 def slow_draws(x: np.ndarray, count: int, generator: torch.Generator, draws: int) -> list[int]:
-    """The rows that ``drawn_rows`` takes, from its docstring, one draw and one distance at a time."""
+    """The rows of ``drawn_rows`` by its docstring, one draw and one distance at a time."""
     chosen = [int(torch.randint(len(x), (1,), generator=generator))]
     while len(chosen) < count:
         before = np.array([min(((row - x[c]) ** 2).sum() for c in chosen) for row in x])
@@ -125,7 +125,7 @@ def test_far_apart_clusters_are_each_found(backend):
 
 @pytest.mark.parametrize("clusters", [50, 0])
 def test_objective_is_as_low_as_that_of_faiss(clusters):
-    """Where there are clusters it is lower: FAISS's own start, random rows, misses some of them."""
+    """Where there are clusters it is lower, because FAISS's own start, random rows, misses some."""
     faiss = pytest.importorskip("faiss", reason="FAISS is not installed: pip install faiss-cpu")
     x = features(clusters)
     ours = objective(x, kmeans(x, 50, iterations=20, restarts=3, seed=0, backend="faiss"))

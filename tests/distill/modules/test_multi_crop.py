@@ -24,7 +24,7 @@ def test_small_views_follow_the_size_of_the_full_ones():
 
 
 def test_small_views_show_a_small_part():
-    """Of an image whose left half is black and right half is white, some see but one half."""
+    """Some views of an image that is half black and half white see only one half."""
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
     pixels[:, 32:] = 255
     torch.manual_seed(0)
@@ -33,7 +33,7 @@ def test_small_views_show_a_small_part():
 
 
 def test_strength_scales_the_jitter_of_the_colours():
-    """At 0 a picture of one colour keeps it, but for the views that turn grey."""
+    """At 0 a picture of one colour keeps it, except in views that turn grey."""
     picture = Image.new("RGB", (40, 40), (200, 80, 40))
     torch.manual_seed(0)
 

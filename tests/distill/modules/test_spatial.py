@@ -36,7 +36,7 @@ HEADS = {
 
 
 def head_of(name, dtype=torch.float64):
-    """With weights and statistics as if it had been trained."""
+    """A head with weights and statistics as after training."""
     torch.manual_seed(0)
     head = nn.Sequential(*HEADS[name]()).to(dtype)
     for layer in head:
@@ -87,7 +87,7 @@ def test_a_batch_norm_in_train_mode_would_break_it(name):
     head = head_of(name)
     maps = torch.randn(4, 12, 7, 7, dtype=torch.float64)
     expected = head(maps.mean((2, 3)))
-    # the head's own mode: what a frozen teacher must never be in
+    # the head's own train mode, in which a frozen teacher must never be
     assert (SpatialAdaptor(head.train())(maps).mean((2, 3)) - expected).abs().max() > 1e-2
 
 

@@ -47,7 +47,7 @@ def test_rows_are_the_teachers_embeddings_by_sample_number(cache, teacher, image
 
 
 def test_a_worker_maps_the_file_itself(cache):
-    """Sent to another process, 24 rows of 512 numbers are a file name."""
+    """24 rows of 512 numbers are sent to another process as a file name."""
     rows = Rows(cache / "embeddings.npy")
     sent = pickle.dumps(rows)
     assert len(sent) < 1000
@@ -56,7 +56,7 @@ def test_a_worker_maps_the_file_itself(cache):
 
 @pytest.mark.parametrize("method", ["compress_1q", "crd"])
 def test_the_data_workers_read_the_rows(method, cache, teacher_file, image_folder, tmp_path, monkeypatch):
-    """With two workers the training process reads none, and the student is the one of no workers."""
+    """With two workers the training process reads none, and the student is the same as with no workers."""
     readers, read = [], Rows.__getitem__
     monkeypatch.setattr(Rows, "__getitem__", lambda rows, i: readers.append(os.getpid()) or read(rows, i))
     settings = dict(epochs=1, batch_size=8, image_size=32, teacher_cache=str(cache))
@@ -122,7 +122,7 @@ def test_torchrun_shares_the_work_and_makes_the_same_bits(cache, teacher_file, i
 def test_embeddings_that_are_no_numbers_are_refused_with_the_image_named(
     teacher, image_folder, tmp_path, monkeypatch
 ):
-    """As float16 also those above 65,504: they would be infinite."""
+    """In float16 also those above 65,504, which would be infinite."""
     monkeypatch.setattr(teacher.backbone.net.bn1, "weight", torch.nn.Parameter(torch.full((64,), 1e8)))
     first = min(os.path.relpath(file, image_folder) for file in image_folder.rglob("*.*"))
     with pytest.raises(UserError, match=f"infinite features, as float16, for .*{first} and 23 others"):

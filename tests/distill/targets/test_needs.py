@@ -1,4 +1,4 @@
-"""What a method needs is held against what its targets give, once, in one line that says what to change."""
+"""What a method needs is compared once with what its targets give; one line says what to change."""
 
 import pytest
 from mmengine.registry import DefaultScope
@@ -63,5 +63,5 @@ def test_a_teacher_not_given_names_its_key_and_flag(name, method_inputs):
 def test_a_model_that_is_no_method_is_one_line(method_inputs):
     config = small_config("compress_1q", method_inputs)
     config.model = dict(type="BaseDataPreprocessor")
-    with pytest.raises(UserError, match="model.type 'BaseDataPreprocessor' is no method"):
+    with pytest.raises(UserError, match="model.type 'BaseDataPreprocessor' is not a method"):
         validate(config)

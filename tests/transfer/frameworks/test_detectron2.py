@@ -60,7 +60,7 @@ def train_step(model) -> None:
 
 @pytest.mark.parametrize("arch", ["resnet18", "mobilenetv3_small_100"])
 def test_c4_has_the_checkpoints_res5_as_box_head(arch, student):
-    """Backbone and box head together hold every stage once; all of it trains; a norm follows res5."""
+    """Backbone and box head together have every stage once; all stages train; a norm follows res5."""
     path, state = student(arch)
     model = build_model(config("C4", arch, path))
     res5, norm = model.roi_heads.res5

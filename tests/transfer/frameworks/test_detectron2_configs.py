@@ -1,4 +1,4 @@
-"""The configs of the benchmarks, trained as Detectron2's own lazy trainer does it, with the adapter alone."""
+"""The benchmarks' configs in Detectron2's own lazy trainer, with nothing of this project but the adapter."""
 
 from functools import partial
 from pathlib import Path
@@ -124,7 +124,7 @@ def test_every_config_has_a_row():
 
 @pytest.mark.parametrize("name", ROWS)
 def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, demo, tmp_path):
-    """What ``tools/lazyconfig_train_net.py`` of Detectron2 does, with overrides in its own grammar."""
+    """It does what Detectron2's ``tools/lazyconfig_train_net.py`` does, with overrides in its grammar."""
     kind = ROWS[name].kind
     tiny[kind]()
     overrides = [*SMALL, *OF_DATA[kind], f"train.output_dir={tmp_path}"]
@@ -172,7 +172,7 @@ def test_the_docstring_says_what_it_is_and_how_to_run_it(name):
 
 @pytest.mark.parametrize("name", ["voc07_det", "voc07_det_res5"])
 def test_the_losses_are_those_of_detectron2s_own_detector(name):
-    """A ResNet-50 is in both: with the same weights and the same batch the losses are equal bit for bit."""
+    """Both have a ResNet-50: with the same weights and the same batch the losses are equal bit for bit."""
     own = load(name).model
     own.backbone.arch, own.proposal_generator.head.in_channels = "resnet50", 1024
     if name == "voc07_det_res5":
@@ -194,7 +194,7 @@ def test_the_losses_are_those_of_detectron2s_own_detector(name):
 
 
 def as_detectron2s(state: dict) -> dict:
-    """The detector's tensors, those of timm's modules under the names of Detectron2's own ResNet."""
+    """The detector's tensors, with timm's modules under the names of Detectron2's own ResNet."""
     named = {}
     for key, value in state.items():
         prefix = next((p for p in ("backbone.", "roi_heads.res5.0.layer4.") if key.startswith(p)), "")

@@ -1,4 +1,4 @@
-"""What is filled into a benchmark's config, and that the file it becomes is what runs."""
+"""What is filled into a benchmark's config, and that the resulting file is what runs."""
 
 from dataclasses import replace
 
@@ -54,7 +54,7 @@ def loaded(job: Job):
 
 
 def test_the_file_holds_what_runs(job):
-    """Of old it said MIN_SIZE_TRAIN: 800 while pictures of 480 to 800 were trained on."""
+    """The picture sizes in the file are those that are trained on."""
     run = make_run(job("voc07_det"), fill)
     path = run.save().with_name(FILE)
     said = yaml.unsafe_load(path.read_text())["dataloader"]["train"]["mapper"]["augmentations"][0]
@@ -65,7 +65,7 @@ def test_the_file_holds_what_runs(job):
 
 
 def test_the_trainer_runs_that_file_and_no_other(job):
-    """Whoever changes the file changes the run."""
+    """A change of the file changes the run."""
     small = {"train.max_iter": 3, "train.precise_bn": 1, "model.roi_heads.batch_size_per_image": 8}
     wanted = job("voc07_det_res5", image_size=64, batch=1, options=small)
     path = make_run(wanted, fill).save().with_name(FILE)

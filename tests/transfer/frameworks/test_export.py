@@ -1,4 +1,4 @@
-"""The files that a conversion writes, as text: whatever a path is called, they say it and run nothing."""
+"""The text of the files that a conversion writes: they quote any path and run nothing."""
 
 import ast
 import copy
@@ -39,7 +39,7 @@ HOSTILE = {
 
 @pytest.fixture(scope="module")
 def backbones() -> dict[str, StagedBackbone]:
-    """Two that every framework takes, the larger as Detectron2's own C4 too; one that cannot be dilated."""
+    """Two that every framework takes, the larger also for Detectron2's own C4; one that cannot be dilated."""
     return {arch: StagedBackbone(arch) for arch in ("resnet18", "resnet50", "alexnet_compress")}
 
 
@@ -55,7 +55,7 @@ def texts(name: str, told: ConvertedBackbone) -> dict[str, str]:
 
 
 def renamed(tree: ast.AST, names: dict[str, str]) -> str:
-    """The tree's dump with its strings replaced."""
+    """The syntax tree's dump with strings replaced."""
     tree = copy.deepcopy(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -72,7 +72,7 @@ def renamed(tree: ast.AST, names: dict[str, str]) -> str:
     ],
 )  # fmt: skip
 def test_a_python_file_has_exactly_the_expected_statements(name, native, case, backbones):
-    """The hostile text is found where a plain one would be, as a string, and nowhere else."""
+    """The hostile text is a string where a plain one would be, and occurs nowhere else."""
     hostile = HOSTILE[case].replace("/", "")
     plain = texts(name, converted(backbones, native, "ARCH", "/FOLDER/FILE", "SOURCE"))
     found = texts(name, converted(backbones, native, hostile, f"/{hostile}/{hostile}f", hostile))
@@ -136,7 +136,7 @@ def test_a_conversion_in_a_hostile_folder_runs_nothing(name, tmp_path, monkeypat
 
 @pytest.mark.parametrize("arch", ["resnet18.'x", "resnet18.x\ny", "resnet18.{{ fileDirname }}"])
 def test_an_architecture_that_is_no_name_is_refused(arch, tmp_path):
-    """Files are named after it; timm itself takes anything after the dot."""
+    """Files are named after the architecture, and timm takes any text after the dot."""
     path = tmp_path / "student.pth"
     save_student(path, create_backbone("resnet18"), arch, (0.5,) * 3, (0.2,) * 3, 64)
     with pytest.raises(UserError, match="not the name of an architecture"):

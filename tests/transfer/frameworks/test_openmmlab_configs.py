@@ -123,7 +123,7 @@ def test_a_config_says_what_it_is_and_needs_nothing_of_ours_but_the_adapter(file
 
 
 def tiny(file: str, demo: Path) -> list[str]:
-    """``--cfg-options`` for tiny pictures of the demo world, in the framework's own data sets and layouts."""
+    """``--cfg-options`` for tiny pictures of the demo world in the framework's own data sets and layouts."""
     framework, name = file.split("/")
     said = {**MMDET, **MMSEG}[name]
     folder = demo / said["folder"]
@@ -153,7 +153,7 @@ def tiny(file: str, demo: Path) -> list[str]:
 
 @pytest.mark.parametrize("file", FILES)
 def test_the_frameworks_own_train_script_runs_it(file, demo, tmp_path, monkeypatch):
-    """The script itself, as the framework ships it: trains, saves, and measures."""
+    """The script that the framework ships trains, saves and measures."""
     package = Path(importlib.util.find_spec(file.split("/")[0]).origin).parent
     script = package / ".mim/tools/train.py"
     arguments = [CONFIGS / f"{file}.py", "--work-dir", tmp_path, "--cfg-options", *tiny(file, demo)]
@@ -235,7 +235,7 @@ def losses(model, batch: dict) -> dict:
     ],
 )
 def test_with_shared_weights_the_losses_are_the_stock_models(file, base, stock, tmp_path):
-    """With a ResNet-50, of which both have one: the same keys, what trains is the same, difference 0."""
+    """Both have a ResNet-50: keys and trained parameters are the same, and the losses do not differ."""
     (tmp_path / "stock.py").write_text(f'_base_ = "{base}"')
     theirs, ours = Config.fromfile(tmp_path / "stock.py"), load(file)
     theirs.merge_from_dict(stock)

@@ -22,6 +22,7 @@ from transfer.benchmark import find_benchmark  # noqa: E402
 from transfer.datasets.find import find_data  # noqa: E402
 from transfer.jobs.initial import Initial  # noqa: E402
 from transfer.jobs.job import make_run  # noqa: E402
+from transfer.matrix.plan import make_jobs  # noqa: E402
 
 RANDOM = Initial("random", "random", "resnet34", "", "", (0.5, 0.4, 0.3), (0.2,) * 3)
 WEIGHTS = Initial("distilled", "run", "resnet34", "/runs/last.pth", "abc", (0.5, 0.4, 0.3), (0.2,) * 3)
@@ -34,7 +35,7 @@ def demo(tmp_path_factory):
 
 @pytest.fixture
 def fill(demo, tmp_path):
-    """(benchmark, options, initial) -> (what fill gives, its config as read from its file)."""
+    """(benchmark, options, initial) -> (the result of fill, its config as read from its file)."""
 
     def filled(name, *options, initial=RANDOM, gpus=0, cfg_options=()):
         benchmark = find_benchmark(name)
@@ -43,7 +44,7 @@ def fill(demo, tmp_path):
         data = find_data(
             benchmark.data, str(demo), None, 1 if benchmark.split_size else None, tmp_path / "out"
         )
-        (job,) = run.make_jobs(benchmark, given, dict(cfg_options), initial, data, [3], gpus)
+        (job,) = make_jobs(benchmark, given, dict(cfg_options), initial, data, [3], gpus)
         found = importlib.import_module(f"transfer.frameworks.{benchmark.framework}.fill").fill(job)
         path = tmp_path / found.file
         path.write_text(found.text)
@@ -102,7 +103,7 @@ def test_fewer_steps_of_a_run_in_epochs_count_in_steps(fill):
 
 
 def test_an_epoch_that_repeats_its_pictures_has_as_many_more_steps(fill):
-    """MMDetection's Cityscapes: 12 epochs, each eight times through the pictures that have an instance."""
+    """MMDetection's Cityscapes has 12 epochs of eight passes through the pictures with an instance."""
     found, config = fill("cityscapes_instance", "--max-steps", 96)
     truth = json.loads(Path(config.train_dataloader.dataset.dataset.ann_file).read_text())
     pictures = len({item["image_id"] for item in truth["annotations"] if not item["iscrowd"]})
@@ -134,13 +135,13 @@ def test_options_are_applied_last(fill):
 
 
 def test_rows_of_a_benchmark_share_a_table_whatever_backbone_and_seed(demo, tmp_path):
-    """A random start freezes nothing, each seed has its split and folder; another batch is another table."""
+    """A random start freezes nothing, each seed has its split and folder; another batch, another table."""
     data = find_data("coco", str(demo), None, 1, tmp_path / "out")
     fill_config = importlib.import_module("transfer.frameworks.mmdet.fill").fill
 
     def settings(initial, seed, *options):
         given = run.parser().parse_args(["coco_lowshot_1k", "x", "--work-dir", str(tmp_path), *options])
-        (job,) = run.make_jobs(find_benchmark("coco_lowshot_1k"), given, {}, initial, data, [seed], 0)
+        (job,) = make_jobs(find_benchmark("coco_lowshot_1k"), given, {}, initial, data, [seed], 0)
         return make_run(job, fill_config).settings
 
     random, distilled = settings(RANDOM, 0), settings(WEIGHTS, 4)

@@ -20,6 +20,7 @@ from transfer.frameworks.mmdet.fill import fill  # noqa: E402
 from transfer.frameworks.mmdet.trainer import train_and_test  # noqa: E402
 from transfer.jobs.initial import Initial  # noqa: E402
 from transfer.jobs.job import make_run  # noqa: E402
+from transfer.matrix.plan import make_jobs  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 EPOCHS = 4
@@ -51,7 +52,7 @@ def some_run(demo: Path, work_dir: Path):
     given = run.parser().parse_args(["coco_lowshot_1k", "x", *options])
     data = find_data("coco", str(demo), None, 5, work_dir / "splits")
     initial = Initial("random", "random", "test_resnet", "", "", (0.5,) * 3, (0.25,) * 3)
-    (job,) = run.make_jobs(benchmark, given, SMALL, initial, data, [0], gpus=0)
+    (job,) = make_jobs(benchmark, given, SMALL, initial, data, [0], gpus=0)
     return make_run(job, fill)
 
 

@@ -1,4 +1,4 @@
-"""Schedules, the linear rule, and what a shortened run does with its milestones."""
+"""Schedules, the linear rule, and the milestones of a shortened run."""
 
 import pytest
 

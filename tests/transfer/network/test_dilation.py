@@ -1,4 +1,4 @@
-"""Finer maps by dilation equal timm's own, with the same weights and the same keys."""
+"""Finer maps by dilation equal timm's own with the same weights and keys."""
 
 import pytest
 import timm

@@ -1,4 +1,4 @@
-"""Stages are cut where timm says, and nothing else happens between them."""
+"""Stages are cut where timm says, and the network does nothing else between them."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def images(size: int = 64) -> torch.Tensor:
 
 @torch.no_grad()
 def scrambled(net: torch.nn.Module) -> torch.nn.Module:
-    """Trained-looking norms: at its initialisation many a residual branch ends in a norm of weight 0."""
+    """Norms as after training: at initialisation many residual branches end in a norm of weight 0."""
     generator = torch.Generator().manual_seed(1)
     for value in [*net.parameters(), *net.buffers()]:
         if value.dim() == 1 and value.is_floating_point():
@@ -51,7 +51,7 @@ def test_stages_give_exactly_timms_maps(arch):
 
 
 def test_mobilenetv3_large_is_pcds_table():
-    """PCD appendix B.2: index, module, total stride, partition; our general rule must give the same."""
+    """PCD appendix B.2 (index, module, total stride, partition): our general rule must give the same."""
     table = {
         "stem": [("conv", 2), ("IBN", 2)],
         "res2": [("IBN", 4)] * 2,
@@ -112,7 +112,7 @@ def test_stages_give_timms_maps_of_any_size(arch, size):
 @pytest.mark.parametrize("arch", ["tresnet_m", "lambda_resnet26t"])
 @torch.no_grad()
 def test_a_network_that_takes_multiples_of_32_alone_gets_a_padded_image(arch):
-    """timm's own network fails on 99x133; here its maps are those of the image with zeros around, cut."""
+    """timm's own network fails on 99x133; here its maps are those of the zero-padded image, cut."""
     staged = StagedBackbone(arch).eval()
     image = torch.rand(1, 3, 99, 133, generator=torch.Generator().manual_seed(0))
     with pytest.raises(RuntimeError):
@@ -129,7 +129,7 @@ def test_a_network_that_takes_multiples_of_32_alone_gets_a_padded_image(arch):
 
 
 def test_maps_that_are_not_image_over_stride_are_named():
-    """Of 128x128 images MobileViT-v2's are: its patches of 2x2 then fit."""
+    """MobileViT-v2's maps of 128x128 images are image / stride, because its patches of 2x2 then fit."""
     staged = StagedBackbone("mobilevitv2_050")
     assert not staged.exact
     assert staged.why_not_exact == "res5 of 96x64 images is 4x2, not 3x2"
@@ -149,11 +149,11 @@ def test_alexnet_has_stages_but_its_maps_lose_a_border():
     [
         ("vit_tiny_patch16_224", "no map for res2"),
         ("levit_128s", "no map for res2"),
-        ("hrnet_w18_small", "not what a module gives"),
+        ("hrnet_w18_small", "not the output of a module"),
         ("selecsls42b", "from inside 'features', a SequentialList"),
         ("xception41", "from inside 'blocks.0', a XceptionModule"),
         ("swin_tiny_patch4_window7_224", "do not run in a row"),
-        ("botnet26t_256", "it takes 256x256 images alone"),
+        ("botnet26t_256", "it takes only 256x256 images"),
         ("halonet26t", "it needs `_assert.H % self.block_size == 0"),
         ("mambaout_femto", r"not \(B, C, H, W\)"),
     ],

@@ -10,7 +10,7 @@ from transfer.network.policy import Policy, batch_norms, first_stages
 
 
 def step(backbone: StagedBackbone) -> None:
-    """One training step, which moves every weight and statistic that may move."""
+    """One training step, which changes every weight and statistic that is not fixed."""
     backbone.train()
     loss = sum(x.square().mean() for x in backbone(torch.rand(4, 3, 64, 64)).values())
     loss.backward()

@@ -65,7 +65,7 @@ def test_written_stages_read_back_with_their_pixels(weights, tmp_path, write, su
 
 
 def test_numbers_are_as_people_write_them(weights, tmp_path):
-    """A file holds the 32-bit number next to 0.485; CLIP's numbers have more digits, and keep them."""
+    """A file holds the 32-bit number nearest to 0.485; CLIP's numbers have more digits and keep them."""
     mean, std = (0.48500001430511475, 0.48145466, 0.4), (0.2290000021457672, 0.26862954, 1.0)
     write_checkpoint(tmp_path / "s.pth", weights.backbone, replace(weights, mean=mean, std=std))
     again = read_stage_weights(tmp_path / "s.pth")
@@ -81,7 +81,7 @@ def test_safetensors_read_back_through_the_projects_reader(weights, tmp_path):
 
 
 def test_resnet_names_of_detectron2():
-    """The whole renaming of a ResNet-18, beside the rule of Detectron2's modules."""
+    """All names of a ResNet-18, compared with the rule of Detectron2's modules."""
     state = {key: value for key, value in resnet18().state_dict().items() if not key.startswith("fc.")}
     names = own_names(state)
     assert len(names) == len(state)

@@ -26,7 +26,7 @@ from transfer.network.prepare import prepare
 
 
 class DistilledBackbone(StagedBackbone, Backbone):
-    """Normalised images (B, 3, H, W) -> {stage: map}: ``StagedBackbone`` with Detectron2's contract.
+    """Normalised images (B, 3, H, W) -> {stage: map}: ``StagedBackbone`` with Detectron2's interface.
 
     Args:
         arch: any name that ``distill.backbones.create_backbone`` takes.
@@ -37,8 +37,8 @@ class DistilledBackbone(StagedBackbone, Backbone):
         norm_eval: batch norms use their running statistics in training.
 
     Raises:
-        UserError: a wrong setting, weights that do not match exactly, or several maps wanted of a network
-            whose maps do not double in size from one stage to the next, which an FPN adds.
+        UserError: a wrong setting, weights that do not match exactly, or several maps of a network whose maps
+            do not double in size from one stage to the next: an FPN could not add them.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DistilledBackbone(StagedBackbone, Backbone):
         super().__init__(arch, out_stages)
         if len(self.out_stages) > 1 and not self.exact:
             raise UserError(f"{arch}: an FPN cannot add its maps ({self.why_not_exact}); use C4")
-        # A C4 backbone has no res5 to freeze: its box head has.
+        # A C4 backbone has no res5 to freeze; its box head has it.
         stages = tuple(stage for stage in first_stages(frozen) if stage in self.plan)
         prepare(self, weights or None, Policy(stages, norm or None, norm_eval))
 

@@ -1,4 +1,4 @@
-"""Does Detectron2 work here?"""
+"""Tries whether Detectron2 works."""
 
 import torch
 from detectron2.layers import ROIAlign

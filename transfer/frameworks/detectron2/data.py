@@ -1,6 +1,6 @@
 """Data sets in this package's layouts for Detectron2's own loaders, and VOC's metrics on its predictions.
 
-A lazy config names these functions with all they need: nothing has to be registered before it is run.
+A lazy config names these functions with all their arguments: nothing has to be registered before it runs.
 """
 
 import copy
@@ -67,7 +67,7 @@ def coco_dicts(annotations: str, pictures: str, filter_empty: bool = True) -> li
 
 
 class Mapper(DatasetMapper):
-    """Detectron2's own, which reads pictures as everywhere in this project: a broken one is named."""
+    """Detectron2's own, except that it reads pictures as this project does: an error names a broken one."""
 
     def __call__(self, dataset_dict: dict) -> dict:
         record = copy.deepcopy(dataset_dict)
@@ -93,7 +93,7 @@ class Mapper(DatasetMapper):
 
 
 class VocEvaluator(DatasetEvaluator):
-    """Collects predictions from every process and measures them as ``transfer.datasets.voc_ap``."""
+    """Collects predictions from every process and measures them by ``transfer.datasets.voc_ap``."""
 
     def __init__(self, root: str, split: str, classes: Iterable[str]):
         self.classes = tuple(classes)
@@ -111,6 +111,7 @@ class VocEvaluator(DatasetEvaluator):
             self.predictions[record["image_id"]] = list(rows)
 
     def evaluate(self) -> dict | None:
+        """Metrics as of ``voc_ap.evaluate`` in the main process, None in the others."""
         parts = comm.gather(self.predictions, dst=0)
         if not comm.is_main_process():
             return None

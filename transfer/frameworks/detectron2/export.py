@@ -1,6 +1,6 @@
 """A converted backbone for Detectron2: its weights, and YAML configs for C4 and FPN.
 
-The configs fine-tune the way a self-supervised backbone needs it: the pixels it was trained on, RGB, nothing
+The configs fine-tune as a self-supervised backbone needs it: the pixels it was trained on, RGB, nothing
 frozen, synchronised batch norm; ``Policy`` changes that.
 """
 
@@ -33,7 +33,7 @@ NAMES = (
 
 
 def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
-    """Stem to res5; for Detectron2's own ResNet under its names."""
+    """The tensors of stem to res5; for Detectron2's own ResNet under its names."""
     state = dict(backbone.state_dict())
     return own_names(state) if native else state
 
@@ -51,7 +51,7 @@ def own_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
 def configs(converted: ConvertedBackbone) -> dict[str, str]:
     """{end of the file's name: text}, of the detectors that this network can have.
 
-    Detectron2's own C4 box head has no norm after res5: the class that adds it goes beside the config.
+    Detectron2's own C4 box head has no norm after res5: the class that adds one is written beside the config.
     """
     texts = {}
     if not converted.layout or converted.layout.bottleneck:

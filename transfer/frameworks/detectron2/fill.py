@@ -60,7 +60,7 @@ def fill(job: Job) -> Filled:
 
 
 def read_schedule(cfg: DictConfig) -> Schedule:
-    """What the config's solver says; its milestones and its warm-up are fractions of ``train.max_iter``."""
+    """The config's schedule, whose milestones and warm-up it has as fractions of ``train.max_iter``."""
     steps, rate = cfg.train.max_iter, cfg.lr_multiplier
     *milestones, end = rate.scheduler.milestones
     reached = {max(1, round(milestone * steps / end)) for milestone in milestones} - {steps}
@@ -97,7 +97,7 @@ def _fill_model(model: DictConfig, job: Job) -> None:
         if node.get("_target_") is DistilledBackbone:
             node.arch, node.weights = initial.arch, initial.weights
             if not initial.weights:
-                node.frozen = 0  # nothing is learnt yet that could be kept
+                node.frozen = 0  # random weights hold nothing worth freezing
         if node.get("_target_") is own_res5:
             node.out_channels = channels["res5"]
         if node.get("_target_") is OwnBoxHead:
@@ -113,7 +113,7 @@ def _fill_model(model: DictConfig, job: Job) -> None:
 
 
 def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
-    """A config and all configs in it, without dataclasses and what an interpolation points to."""
+    """A config and all configs in it, except dataclasses and what interpolations point to."""
     yield cfg
     for key in cfg:
         if not OmegaConf.is_interpolation(cfg, key) and OmegaConf.is_dict(cfg[key]):
@@ -169,7 +169,7 @@ def _fill_machine(train: DictConfig, job: Job, schedule: Schedule) -> None:
 
 
 def set_keys(cfg: DictConfig, values: dict[str, object]) -> None:
-    """Sets dotted keys; UserError unless they are there or their callable has an argument of that name."""
+    """Sets dotted keys; UserError unless they exist or their callable has an argument of that name."""
     for key, value in values.items():
         node, names = cfg, key.split(".")
         for depth, name in enumerate(names):

@@ -96,7 +96,7 @@ def _train(cfg: DictConfig, model: torch.nn.Module) -> tuple[torch.nn.Module, in
             show(f"continuing from {name}")
         checkpoints.resume_or_load("", resume=True)
         first = trainer.iter + 1
-    # Detectron2's endless sampler cannot be wound forward: a resumed run draws another order.
+    # Detectron2's endless sampler cannot skip ahead: a resumed run draws another order.
     seed_all_rng(settings.seed * 1_000_003 + first + comm.get_rank())
     trainer.data_loader = instantiate(cfg.dataloader.train)
     tail = []

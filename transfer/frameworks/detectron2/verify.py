@@ -22,7 +22,7 @@ from transfer.frameworks.detectron2.adapter import add_distilled_config
 from transfer.network.compare import Outcome
 
 SHARE = 8  # the training step takes an eighth of the stock image size, for which a CPU needs a second
-REGIONS = 4  # regions an image in place of 512: each goes through a C4 detector's res5
+REGIONS = 4  # regions in an image instead of 512: each goes through a C4 detector's res5
 
 
 def run(config: Path, weights_file: Path, images: Tensor) -> Outcome:
@@ -41,7 +41,7 @@ def run(config: Path, weights_file: Path, images: Tensor) -> Outcome:
     if not native:
         cfg.MODEL.DISTILLED.WEIGHTS = str(weights_file)
     if c4 and native and cfg.MODEL.ROI_HEADS.NAME not in ROI_HEADS_REGISTRY:
-        runpy.run_path(str(config.with_suffix(".py")))  # once in a process: it registers the box head
+        runpy.run_path(str(config.with_suffix(".py")))  # registers the box head, once in a process
     model = build_model(cfg)
     if native:
         DetectionCheckpointer(model).load(str(weights_file))

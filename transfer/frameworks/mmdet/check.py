@@ -1,4 +1,4 @@
-"""Does MMDetection work here?"""
+"""Tries whether MMDetection works."""
 
 
 def works() -> str:

@@ -14,7 +14,7 @@ def train_and_test(job: Job) -> tuple[dict[str, float], int]:
 def read_metrics(found: dict) -> dict[str, float]:
     """``bbox_AP``, ``bbox_AP50``, ``bbox_AP75`` and the same for ``segm``, in percent.
 
-    MMDetection gives no numbers at all for a model that found nothing: these are 0.
+    MMDetection gives no numbers for a model that found nothing; they are 0 here.
     """
     named = {"AP": "mAP", "AP50": "mAP_50", "AP75": "mAP_75"}
     return {

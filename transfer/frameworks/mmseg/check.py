@@ -1,4 +1,4 @@
-"""Does MMSegmentation work here?"""
+"""Tries whether MMSegmentation works."""
 
 
 def works() -> str:

@@ -44,7 +44,7 @@ def _strides(converted: ConvertedBackbone, output_stride: int) -> dict:
 
 
 def _why_not_stride_8(converted: ConvertedBackbone) -> str:
-    """Empty where the maps can be brought to stride 8 by dilation."""
+    """Why the maps cannot be brought to stride 8 by dilation; empty if they can."""
     if converted.layout:
         if converted.layout.bottleneck:
             return ""
@@ -57,7 +57,7 @@ def _why_not_stride_8(converted: ConvertedBackbone) -> str:
 
 
 def _about(converted: ConvertedBackbone, reason: str) -> str:
-    """Whether this is the benchmarks' model, for the file."""
+    """A line for the file: whether this is the benchmarks' model, and if not, why."""
     what = "the model of the benchmarks voc12_seg and cityscapes_seg (FCN of OSS A.6)"
     different = [f"its maps have stride 32, not 8 ({reason})"] if reason else []
     if converted.stages != tuple(STRIDES):

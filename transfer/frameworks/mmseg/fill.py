@@ -22,7 +22,7 @@ def fill(job: Job) -> Filled:
 
 
 def _fill_data(config: Config, job: Job) -> None:
-    """Our data set in place of theirs: it takes every layout; pipelines and masks' loading stay theirs."""
+    """Replaces their data set by ours, which takes every layout; pipelines and mask loading stay theirs."""
     for loader, split in ((config.train_dataloader, "train"), (config.test_dataloader, "val")):
         where = {"layout": job.data.layout, "data_root": job.data.root, "classes": job.data.classes}
         pipeline = innermost(loader.dataset).pipeline

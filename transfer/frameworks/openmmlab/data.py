@@ -11,9 +11,9 @@ from transfer.datasets.segmentation import find_segmentation
 
 @TRANSFORMS.register_module()
 class ReadPicture(BaseTransform):
-    """``img_path`` -> ``img``, as everywhere in this project, in BGR as the frameworks' own loader gives it.
+    """``img_path`` -> ``img``, read as everywhere in this project, in BGR like the frameworks' own loader.
 
-    A broken picture ends the run with its name.
+    A broken picture ends the run with an error that names it.
     """
 
     def transform(self, results: dict) -> dict:

@@ -1,7 +1,7 @@
 """What MMDetection's and MMSegmentation's configs for a converted backbone have in common.
 
-They fine-tune the way a self-supervised backbone needs it: the pixels it was trained on, RGB, nothing
-frozen, synchronised batch norm; ``Policy`` changes that.
+They fine-tune as a self-supervised backbone needs it: the pixels it was trained on, RGB, nothing frozen,
+synchronised batch norm; ``Policy`` changes that.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.plain_resnet import ResNetLayout
 from transfer.network.policy import Policy
 
-# mmengine's own name for the folder pastes it into the code, where a quote in it would end the string.
+# mmengine's own variable for the folder is pasted into the code, where a quote in it would end the string.
 FOLDER = """
 import inspect
 import os
@@ -25,12 +25,12 @@ __folder = os.path.dirname(inspect.currentframe().f_code.co_filename)
 
 
 def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
-    """Stem to res5; their own ResNet has timm's names."""
+    """The tensors of stem to res5; OpenMMLab's own ResNet has timm's key names."""
     return dict(backbone.state_dict())
 
 
 def config(converted: ConvertedBackbone, framework: str, base: str, model: dict, *about: str) -> str:
-    """A config that changes the framework's shipped ``base`` model: to be a ``_base_`` in its turn.
+    """A config that changes the framework's shipped ``base`` model and is to be used as a ``_base_``.
 
     ``about`` are more lines of its comment.
     """
@@ -51,7 +51,7 @@ def pixels(policy: Policy) -> dict:
 
 
 def norm(policy: Policy, learns: bool = True) -> dict:
-    """``norm_cfg``; a FrozenBN is there a BN that neither learns nor (``norm_eval``) moves."""
+    """``norm_cfg``; FrozenBN becomes a BN that does not learn and, by ``norm_eval``, does not move."""
     return {"type": "SyncBN" if policy.norm == "SyncBN" else "BN", "requires_grad": learns}
 
 

@@ -26,9 +26,9 @@ def load(job: Job) -> Config:
 
 @cache
 def _read(benchmark: str, smoke: str) -> Config:
-    """Read once: for every file that is a framework's, mmengine reads all of the framework's indices."""
+    """Cached, because for each file of a framework mmengine reads all of the framework's indices."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # mmengine's own affair
+        warnings.filterwarnings("ignore", "pkg_resources is deprecated")  # by mmengine
         config = Config.fromfile(benchmark, import_custom_modules=False)
         if smoke:
             config.merge_from_dict(Config.fromfile(smoke, import_custom_modules=False).to_dict())
@@ -74,7 +74,7 @@ def stage_widths(arch: str) -> list[int]:
 def _fill_backbone(config: Config, job: Job) -> None:
     backbone = config.model.backbone
     backbone.arch, backbone.weights = job.initial.arch, job.initial.weights or None
-    if not job.initial.weights:  # nothing is learnt yet that could be kept
+    if not job.initial.weights:  # random weights hold nothing worth freezing
         backbone.frozen_stages, backbone.norm_eval = -1, False
     pixels = config.model.data_preprocessor
     pixels.mean, pixels.std = job.initial.mean_255, job.initial.std_255
@@ -99,7 +99,7 @@ def _fill_run(config: Config, job: Job) -> None:
     for loader in (config.train_dataloader, config.test_dataloader):
         loader.num_workers, loader.persistent_workers = job.workers, False
         for step in _dicts(loader.dataset):
-            if step.get("type") == "LoadImageFromFile":  # theirs names no broken picture
+            if step.get("type") == "LoadImageFromFile":  # theirs does not name a broken picture
                 step.pop("backend_args", None)
                 step["type"] = "ReadPicture"
     config.train_dataloader.worker_init_fn = {"type": "seed_worker"}

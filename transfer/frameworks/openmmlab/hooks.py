@@ -1,4 +1,4 @@
-"""What a run of ours adds to a framework's: progress lines, seeds of epochs, whole and plain checkpoints."""
+"""What this project adds to a framework's run: progress lines, seeds of epochs, whole checkpoints of plain data."""
 
 import random
 
@@ -15,7 +15,7 @@ from transfer.jobs.progress import Progress
 
 @HOOKS.register_module()
 class TransferProgress(Hook):
-    """Progress lines, and the end of a run whose loss is no number."""
+    """Prints progress lines, and ends a run whose loss is not a number."""
 
     def before_train(self, runner: Runner) -> None:
         self.progress = Progress(runner.iter, runner.max_iters)

@@ -1,4 +1,4 @@
-"""Do the user's ``--cfg-options`` name keys that the config has, or that its classes take?"""
+"""Checks that the user's ``--cfg-options`` name keys that the config has or that its classes take."""
 
 import importlib
 import inspect
@@ -12,8 +12,8 @@ def check_options(config: Config, options: dict, scope: str) -> None:
     """Looks up every key.
 
     Args:
-        options: dotted key -> value; a number counts into a list.
-        scope: of the framework's registries, which know the classes.
+        options: dotted key -> value; a number is a place in a list.
+        scope: that of the framework's registries, which know the classes.
 
     Raises:
         UserError: an unknown key, with the valid ones.

@@ -11,12 +11,12 @@ WARMUP = "LinearLR"
 
 
 def read_schedule(config: Config) -> Schedule:
-    """The schedule that ``config`` trains with, all devices together.
+    """The schedule that ``config`` trains with, over all devices.
 
     ``auto_scale_lr.base_batch_size`` is the batch that its learning rate is for.
 
     Raises:
-        UserError: a milestone that would never come, and whatever else ``Schedule`` refuses.
+        UserError: a milestone that would never come, or anything else that ``Schedule`` refuses.
     """
     decay = next((rate for rate in config.param_scheduler if rate.type != WARMUP), {})
     loop, warmup = config.train_cfg, [r for r in config.param_scheduler if r.type == WARMUP]
@@ -39,7 +39,7 @@ def fit_schedule(config: Config, job: Job) -> list[str]:
     images = job.data.train_images * config.train_dataloader.dataset.get("times", 1)
     final, lines = fit(base, batch, images, job.max_steps)
     config.train_dataloader.batch_size = batch // job.devices
-    config.auto_scale_lr.base_batch_size = batch  # what the rate below is for
+    config.auto_scale_lr.base_batch_size = batch  # the batch that the rate below is for
     config.optim_wrapper.optimizer.lr = final.lr
     by_epoch = final.unit == "epochs"
     config.train_cfg = (

@@ -19,7 +19,7 @@ def set_sizes(config: Config, job: Job) -> None:
     The bound on the longer side keeps its proportion; the crop becomes ``image_size`` squared unless given.
 
     Raises:
-        UserError: a size that this config has not.
+        UserError: a size that this config does not have.
     """
     train = innermost(config.train_dataloader.dataset)["pipeline"]
     test = innermost(config.test_dataloader.dataset)["pipeline"]
@@ -31,7 +31,7 @@ def set_sizes(config: Config, job: Job) -> None:
     _set_crop(config, job, train)
     if job.output_stride:
         if "output_stride" not in config.model.backbone:
-            raise UserError(f"--output-stride: {job.benchmark} has none; those of segmentation have")
+            raise UserError(f"--output-stride: {job.benchmark} has none; segmentation benchmarks have")
         config.model.backbone.output_stride = job.output_stride
 
 

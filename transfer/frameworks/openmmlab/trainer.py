@@ -22,7 +22,7 @@ def train_and_test(job: Job, read_metrics: Callable[[dict], dict]) -> tuple[dict
     Returns:
         (metrics in percent, step the run was resumed from).
     """
-    # without its name: Runner would write what follows into the file
+    # without its file's name, under which Runner would save the changes below
     config = Config(Config.fromfile(Path(job.folder) / FILE).to_dict())
     latest = find_training_state(job.folder)
     if latest:

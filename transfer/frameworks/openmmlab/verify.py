@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from transfer.network.compare import Outcome
 
 SIZES = ("scale", "crop_size", "size")  # settings of data in pixels
-SHARE = 8  # of these the training step takes an eighth, for which a CPU needs a second
+SHARE = 8  # the training step takes an eighth of these, for which a CPU needs a second
 
 
 def run(
@@ -37,15 +37,15 @@ def run(
         images: 8-bit RGB (B, 3, H, W).
         models: the framework's registry.
         data: the framework's shipped settings of a data set.
-        record: folder -> what that data set says of an image with its labels, written into the folder.
+        record: writes an image with labels into a folder, and returns what that data set says of it.
         quick: more settings that make the step quick, by their dotted names.
     """
     model = Config.fromfile(config).model
     smaller = Config(_smaller({"model": model, "pipeline": _stock_pipeline(data)}))
     smaller.merge_from_dict(quick or {})
-    with DefaultScope.overwrite_default_scope(models.scope):  # whatever ran before in this process
+    with DefaultScope.overwrite_default_scope(models.scope):  # another may be left from before
         network = models.build(smaller.model)
-        network.init_weights()  # where Runner would load the weights of their own ResNet
+        network.init_weights()  # as Runner does: it loads the weights of their own ResNet
         pixels, maps = _maps(network, model.backbone, images)
         loss = _train(network, Compose(smaller.pipeline), record)
     # their own ResNet has strides in place of our adapter's output_stride
@@ -77,7 +77,7 @@ def _train(network: nn.Module, pipeline: Compose, record: Callable[[Path], dict]
 
 
 def _smaller(settings):
-    """The settings with every size a ``SHARE`` of what it is."""
+    """The settings with every size divided by ``SHARE``."""
     if isinstance(settings, dict):
         return {
             key: tuple(side // SHARE for side in value) if key in SIZES else _smaller(value)

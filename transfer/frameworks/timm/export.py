@@ -15,7 +15,7 @@ write = write_safetensors
 
 
 def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
-    """The whole network's.
+    """The whole network's tensors.
 
     Raises:
         UserError: a network of this project that timm does not have.
@@ -29,7 +29,7 @@ def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
 
 def configs(converted: ConvertedBackbone) -> dict[str, str]:
     """{end of the file's name: text}: a Python file with ``build()`` and ``normalise``."""
-    # safetensors opens no path that is not UTF-8, but takes a file's bytes
+    # safetensors cannot open a path that is not UTF-8, but it takes a file's bytes
     load = "    model.load_state_dict(load(WEIGHTS.read_bytes()), strict=True)\n"
     create = f"timm.create_model({quoted(converted.arch)}, num_classes=0)"
     return {".py": plain_python.text(converted, "timm", "from safetensors.torch import load\n", create, load)}

@@ -16,7 +16,7 @@ write = write_state
 
 
 def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
-    """The whole network's: plain ResNets have one name, and the same keys, in timm and torchvision.
+    """The whole network's tensors: plain ResNets have the same name and keys in timm and torchvision.
 
     Raises:
         UserError: any other network.

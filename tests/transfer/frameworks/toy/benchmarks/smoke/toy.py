@@ -1,0 +1,4 @@
+"""A shorter run."""
+
+benchmark = dict(seeds=1)
+steps = 3

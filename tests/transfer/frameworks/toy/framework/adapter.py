@@ -1,0 +1,1 @@
+"""Nothing to register: the trainer builds the backbone itself."""

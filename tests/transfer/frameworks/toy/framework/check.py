@@ -1,0 +1,6 @@
+"""Tries whether it works."""
+
+
+def works() -> str:
+    """What was tried."""
+    return "a toy was built"

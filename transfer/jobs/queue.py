@@ -1,0 +1,112 @@
+"""Commands side by side, each on devices of its own; none outlives the process that started it."""
+
+import os
+import signal
+import stat
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Place = tuple[str, ...]  # CUDA devices of one command, as CUDA_VISIBLE_DEVICES names them; (): the CPU
+
+
+@dataclass(frozen=True)
+class Task:
+    """A command, what is added to its environment, and the file that its output is appended to."""
+
+    name: str
+    command: tuple[str, ...]
+    log: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+class Process:
+    """A task that runs, in a session of its own.
+
+    Its standard input is a pipe that nothing is written to. It closes when this process ends, however that
+    happens, and ``end_with_parent`` waits for that on the other side.
+    """
+
+    def __init__(self, task: Task, place: Place):
+        self.task, self.place = task, place
+        self.log = open(task.log, "ab+")
+        self._begin = self.log.seek(0, os.SEEK_END)
+        self._shown = self._begin
+        environment = {**os.environ, **task.environment, "CUDA_VISIBLE_DEVICES": ",".join(place)}
+        self._process = subprocess.Popen(
+            task.command, env=environment, start_new_session=True,
+            stdin=subprocess.PIPE, stdout=self.log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def poll(self) -> int | None:
+        """The exit code (negative: the signal that killed it); None while it runs."""
+        return self._process.poll()
+
+    def output(self) -> str:
+        """All that it has written so far."""
+        return self._read(self._begin).decode(errors="replace")
+
+    def new_lines(self) -> list[str]:
+        """Whole lines that it wrote since the last call."""
+        whole = self._read(self._shown).rpartition(b"\n")[0:2]
+        self._shown += sum(map(len, whole))
+        return whole[0].decode(errors="replace").splitlines()
+
+    def _read(self, begin: int) -> bytes:
+        self.log.seek(begin)
+        return self.log.read()
+
+    def stop(self) -> None:
+        """Kills it and everything it started, if it still runs."""
+        self._process.stdin.close()
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self.log.close()
+
+
+def run_all(tasks: Iterable[Task], places: Sequence[Place], every: float = 0.1) -> Iterator[tuple]:
+    """Runs every task on the first place that is free, in their order.
+
+    Args:
+        places: where one task each can run at the same time.
+        every: seconds between two looks at the tasks.
+
+    Yields:
+        ("start", process), ("line", process, line of its output) and ("end", process). Leaving the loop,
+        by Ctrl-C for instance, kills what still runs: use it under ``contextlib.closing``.
+    """
+    waiting, free, running = deque(tasks), list(places), []
+    try:
+        while waiting or running:
+            while waiting and free:
+                running.append(Process(waiting.popleft(), free.pop(0)))
+                yield "start", running[-1]
+            for process in list(running):
+                ended = process.poll() is not None  # asked first: after that nothing more is written
+                for line in process.new_lines():
+                    yield "line", process, line
+                if ended:
+                    yield "end", process
+                    running.remove(process)
+                    free.append(process.place)
+                    process.stop()
+            time.sleep(every)
+    finally:
+        for process in running:
+            process.stop()
+
+
+def end_with_parent() -> None:
+    """From now on this process, and all in its session's group, end when standard input closes."""
+    assert stat.S_ISFIFO(os.fstat(0).st_mode), "standard input is the pipe that Process gives"
+
+    def watch() -> None:
+        os.read(0, 1)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()

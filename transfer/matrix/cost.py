@@ -1,0 +1,93 @@
+"""What a plan costs: time by rows of the same kind, disk by folders of the same kind or by the weights."""
+
+import json
+import math
+import shutil
+import statistics
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+
+from distill.errors import UserError
+from transfer.jobs.job import Run
+from transfer.jobs.launch import RESULT
+
+KIND = ("benchmark", "config_sha256", "arch", "gpus")  # settings of runs that cost the same
+CHECKPOINTS = 2  # kept of every run
+COPIES = 2  # of the weights in a checkpoint: themselves and the optimiser's momentum
+
+
+def time_left(runs: Sequence[Run], rows: Sequence[dict], places: int) -> str:
+    """How long the runs will take on so many places, as far as rows tell."""
+    found = [expected_seconds(run, rows) for run in runs]
+    known = [seconds for seconds in found if seconds is not None]
+    if not known:
+        return "unknown, as no run of the kind is finished"
+    # a run takes one place, however many there are
+    whole = f"about {timedelta(seconds=round(max(sum(known) / places, max(known))))}"
+    if len(known) == len(found):
+        return whole
+    return f"{whole} for {len(known)} of {len(found)} runs, unknown for the others"
+
+
+def expected_seconds(run: Run, rows: Sequence[dict]) -> float | None:
+    """Mean duration of runs of the same kind from beginning to end; None where there is no row of one."""
+    same = [row["seconds"] for row in rows if _kind(row["settings"]) == _kind(run.settings)
+            and row["settings"].get("resumed_from") == 0]  # fmt: skip
+    return statistics.fmean(same) if same else None
+
+
+def check_space(runs: Sequence[Run], work_dir: Path) -> str:
+    """What the runs will write and what is free.
+
+    Raises:
+        UserError: there is too little.
+    """
+    sizes = [expected_bytes(run, work_dir) for run in runs]
+    measured = all(exact for _, exact in sizes)
+    needed = sum(max(0, size - _size(run.folder)) for run, (size, _) in zip(runs, sizes, strict=True))
+    there = next(folder for folder in (work_dir, *work_dir.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(there).free
+    about = f"{'about' if measured else 'at least'} {_told(needed)}"
+    if needed > free:
+        raise UserError(
+            f"{len(runs)} runs write {about} of checkpoints, and {there} has {_told(free)} free: "
+            f"make room for {_told(needed - free)}, or give another --work-dir"
+        )
+    return f"{about}, {_told(free)} free in {there}"
+
+
+def expected_bytes(run: Run, work_dir: Path) -> tuple[int, bool]:
+    """Bytes that a run leaves in its folder, and whether that is measured on a run of the same kind.
+
+    Otherwise it is the least that there can be: the checkpoints of the backbone alone.
+    """
+    for result in sorted(work_dir.glob(f"{run.job.benchmark}/*/seed_*/{RESULT}")):
+        job = result.with_name("job.json")
+        if job.exists() and _kind(json.loads(job.read_text()).get("settings", {})) == _kind(run.settings):
+            return _size(result.parent), True
+    return CHECKPOINTS * COPIES * _weights(run.job.initial.arch), False
+
+
+@cache
+def _weights(arch: str) -> int:
+    """Bytes of an architecture's parameters."""
+    import torch
+
+    from distill.backbones import create_backbone
+
+    with torch.device("meta"):
+        return sum(part.numel() * part.element_size() for part in create_backbone(arch).parameters())
+
+
+def _kind(settings: dict) -> list:
+    return [settings.get(key) for key in KIND]
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _told(size: int) -> str:
+    return f"{math.ceil(size / 1e6)} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
