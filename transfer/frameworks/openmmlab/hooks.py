@@ -1,4 +1,4 @@
-"""What this project adds to a framework's run: progress lines, seeds of epochs, whole checkpoints of plain data."""
+"""What this project adds to a framework's run: progress lines, epochs' seeds, whole and plain checkpoints."""
 
 import random
 
