@@ -123,6 +123,13 @@ def test_a_table_that_the_paper_gives_as_a_figure_takes_ours():
     assert line.cells == ("20.0", "18.0", "", "")
 
 
+def test_what_networks_cost_stands_once_for_each():
+    rows = [row(), row(init="random"), row(backbone="unknown")]
+    ((_, line),) = ours(COMPRESS + "A1", *rows, origin=Origin(params=11.69, gmacs=1.81))[:1]
+    assert (line.labels, line.cells) == (("ResNet-18",), ("1.81", "11.69"))
+    assert ours(COMPRESS + "A1", *rows) == []
+
+
 def test_another_reading_of_a_benchmark_has_its_own_line_and_says_so():
     rows = [row(f"coco_lowshot_1k{reading}", {"bbox_AP50": 20.0}, "coco") for reading in ("", "_syncbn")]
     lines = [line for _, line in ours(OSS + "14", *rows)]
