@@ -15,8 +15,7 @@ from distill.backbones import Backbone
 from distill.data.index import ImageFiles
 from distill.data.labelled import LabelledSet
 from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
-from distill.evaluation.features import Extraction, Features
-from distill.evaluation.run import extract_both
+from distill.evaluation.features import Extraction, Features, extract_both
 from distill.features import Pictures
 
 

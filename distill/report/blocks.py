@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, stdev
 
+from distill.data.sets import declared
 from distill.report.published import facts
 from distill.report.rows import comparable, trained
 from distill.report.tasks import Tasks
@@ -96,10 +97,24 @@ class Block:
 def data_name(known: str, settings: dict) -> str:
     """The known set, else the last two parts of the data's folder; "" where the settings name none."""
     if known:
-        return facts()["sets"].get(known, known)
+        name, part = facts()["sets"].get(known, known), reduced(known, settings)
+        return f"{name} ({part})" if part else name
     val = settings.get("val")
     folder = settings.get("data_root") or (val.get("folder", "") if isinstance(val, dict) else "")
     return "/".join(Path(str(folder)).parts[-2:])
+
+
+def reduced(known: str, settings: dict) -> str:
+    """How many images of a known set there were, if not as many as are published; else ""."""
+    if data_set := declared().get(known):
+        for part, published in (("train", data_set.train), ("val", data_set.val)):
+            found = settings.get(part)
+            if not isinstance(found, dict):
+                continue
+            images = found.get("images", published) + found.get("unreadable", 0)
+            if images != published:
+                return f"{images:,} {part} images, not {published:,}"
+    return ""
 
 
 def blocks_of(rows: list[dict]) -> list[Block]:

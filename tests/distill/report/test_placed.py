@@ -97,6 +97,16 @@ def test_what_does_not_differ_is_not_said():
     assert line.note == "random, 1 seed"
 
 
+def test_a_part_of_a_known_set_is_no_known_set():
+    """Any folder can lie where ImageNet is expected."""
+    whole = {"train": {"images": 1281160, "unreadable": 7}, "val": {"images": 50000, "unreadable": 0}}
+    part = {"train": {"images": 15000, "unreadable": 0}, "val": {"images": 2500, "unreadable": 0}}
+    ((_, line),) = ours(COMPRESS + "1", row(settings=whole))
+    assert "images" not in line.note
+    ((_, line),) = ours(COMPRESS + "1", row(settings=part))
+    assert "15,000 train images, not 1,281,167" in line.note
+
+
 def test_two_sizes_are_two_lines():
     lines = [line for _, line in ours(COMPRESS + "2", row(), row(size=64, metrics={"top1": 40.0}))]
     assert sorted(line.cells[0] for line in lines) == ["40.0", "60.0"]
@@ -111,6 +121,13 @@ def test_a_table_that_the_paper_gives_as_a_figure_takes_ours():
     found = row("coco_lowshot_1k", {"bbox_AP50": 20.0, "segm_AP50": 18.0}, "coco")
     ((_, line),) = ours(OSS + "14", found)
     assert line.cells == ("20.0", "18.0", "", "")
+
+
+def test_what_networks_cost_stands_once_for_each():
+    rows = [row(), row(init="random"), row(backbone="unknown")]
+    ((_, line),) = ours(COMPRESS + "A1", *rows, origin=Origin(params=11.69, gmacs=1.81))[:1]
+    assert (line.labels, line.cells) == (("ResNet-18",), ("1.81", "11.69"))
+    assert ours(COMPRESS + "A1", *rows) == []
 
 
 def test_another_reading_of_a_benchmark_has_its_own_line_and_says_so():
