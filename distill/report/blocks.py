@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
+from distill.data import sets
 from distill.report.published import facts
 from distill.report.rows import comparable, trained
 from distill.report.tasks import Tasks
@@ -93,10 +95,16 @@ class Block:
         return None
 
 
+@cache
+def titles() -> dict[str, str]:
+    """Known data set -> its title; those of transfer benchmarks are named as in the papers."""
+    return facts()["sets"] | {name: each.title for name, each in sets.declared().items()}
+
+
 def data_name(known: str, settings: dict) -> str:
     """The known set, else the last two parts of the data's folder; "" where the settings name none."""
     if known:
-        return facts()["sets"].get(known, known)
+        return titles().get(known, known)
     val = settings.get("val")
     folder = settings.get("data_root") or (val.get("folder", "") if isinstance(val, dict) else "")
     return "/".join(Path(str(folder)).parts[-2:])

@@ -131,7 +131,7 @@ def test_another_reading_of_a_benchmark_has_its_own_line_and_says_so():
 def test_a_split_that_the_paper_does_not_name_is_named(split):
     found = row("retrieval", {"recall@1": 20.0}, split, backbone="alexnet_compress")
     ((_, line),) = ours(COMPRESS + "4", found)
-    assert line.cells[0] == "20.0" and "data: CUB200, split by" in line.note
+    assert line.cells[0] == "20.0" and "data: CUB-200-2011" in line.note
 
 
 def test_few_labels_stand_below_what_was_trained_with_them():
