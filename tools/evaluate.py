@@ -231,7 +231,7 @@ def main() -> None:
     from distill.distributed import join_torchrun, rank, world_size
     from distill.evaluation import Extraction, evaluate, format_table
     from distill.evaluation.cost import left_out, measure, plan_lines
-    from distill.evaluation.plan import done_before, help_extract, make_plan, run_plan
+    from distill.evaluation.plan import done_before, extract_shared, make_plan, run_plan
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
@@ -248,17 +248,18 @@ def main() -> None:
     rows = results.read(file) if planned else []
     is_done = done_before(rows, backbone, weights, extraction, args.seed)
     plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)
-    if planned and plan.unfit and not plan.data:
-        raise UserError("; ".join(left_out(plan)))
     if rank() > 0:
-        help_extract(plan, backbone, extraction, args.features)
+        for name in plan.data if not args.dry_run else ():
+            extract_shared(plan, name, backbone, extraction, Path(args.features) / name)
         return
     if planned or args.dry_run:
-        print(*plan_lines(plan, measure(plan, backbone, extraction)), sep="\n")
+        seconds = measure(plan, backbone, extraction)
+        print(*plan_lines(plan, extraction, seconds), sep="\n")
     if args.dry_run:
         return
-    if not plan.data:
-        raise UserError(f"{args.data_root}: none of these data sets is there")
+    if planned and not plan.data:
+        reason = "; ".join(left_out(plan))
+        raise UserError(reason or f"{args.data_root}: none of these data sets is there")
     measured, failed = [], []
     if planned:
         found = run_plan(plan, backbone, extraction, failed, work_dir, args.features)

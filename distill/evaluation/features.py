@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +20,9 @@ from distill.data.labelled import LabelledSet
 from distill.distributed import rank
 from distill.errors import UserError
 from distill.features import Pictures, Store, describe, fill
+from distill.results.protocol import Protocol
 
+PARTS = ("train", "val")
 INTERPOLATIONS = ("bilinear", "bicubic")
 SQUASH = "squash"
 
@@ -126,3 +130,52 @@ def extract(
         kept = torch.tensor([images.name(row) not in store.unreadable for row in range(len(images))])
         x, y = x[kept], y[kept]
     return Features(x, y, images.classes, unreadable)
+
+
+def prepared(extraction: Extraction, protocol: Protocol) -> Extraction:
+    """The protocol's own way to resize, where the user says nothing of it."""
+    return replace(extraction, resize=extraction.resize or protocol.resize or None)
+
+
+def extractions(protocols: Iterable[Protocol], extraction: Extraction) -> dict[Extraction, set[str]]:
+    """Each way in which these protocols have features made, and of which parts: once for all of them."""
+    found: dict[Extraction, set[str]] = {}
+    for protocol in protocols:
+        if protocol.kind == "features":
+            found.setdefault(prepared(extraction, protocol), set()).update(protocol.parts)
+    return found
+
+
+def place_of(keep: str | os.PathLike | None, own: Extraction, extraction: Extraction) -> Path | None:
+    """Where features are kept; those of a protocol's own way to resize in a folder of its name."""
+    return None if keep is None else Path(keep) / ("" if own == extraction else str(own.resize))
+
+
+def extract_both(
+    backbone: Backbone,
+    train: LabelledSet,
+    val: LabelledSet,
+    extraction: Extraction,
+    say: Callable[[str], None] = lambda line: None,
+    keep: str | os.PathLike | None = None,
+    parts: Container[str] = PARTS,
+) -> tuple[Features | None, Features | None]:
+    """Features of the training and the validation images; says how many and which could not be read.
+
+    Args:
+        keep: they are kept in its folders ``train`` and ``val``: see ``extract``.
+        parts: of which images; None stands for the others' features.
+    """
+    features = []
+    for part, images in zip(PARTS, (train, val), strict=True):
+        if part not in parts:
+            features.append(None)
+            continue
+        start = time.perf_counter()
+        found = extract(backbone, images, extraction, None if keep is None else Path(keep) / part)
+        seconds = time.perf_counter() - start
+        say(f"{images.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
+        for path in found.unreadable:
+            say(f"skipped, could not be read: {path}")
+        features.append(found)
+    return tuple(features)

@@ -23,9 +23,10 @@ PROTOCOL = Protocol(
     metrics={"mAP_11point": "mAP, 11-point", "mAP_area": "mAP, area"},
     headline="mAP_area",
     about="a linear SVM a class on L2-normalised features: squared hinge loss, images that show the class "
-    "weigh double, C of 11 values from 0.01 to 1000 by 3-fold cross-validation; `--resize squash`",
+    "weigh double, C of 11 values from 0.01 to 1000 by 3-fold cross-validation; the whole picture, squashed",
     paper="Goyal et al. 2019, VISSL",
     sets=("voc07",),
+    resize="squash",
 )
 
 
@@ -37,7 +38,7 @@ class VOC07SVM:
     The settings are those of VISSL's benchmark (Goyal et al., ICCV 2019), which many papers use: squared
     hinge loss, L2 penalty, images that show the class weigh double, ``C`` chosen for each class by the mean
     average precision (area) over the parts of a cross-validation, then trained on all. The whole picture is
-    squashed to 224 x 224 there: ``Extraction(resize="squash")``.
+    squashed to 224 x 224 there, and here unless ``Extraction.resize`` is another.
 
     An image whose objects of a class are all "difficult" takes no part for that class, in training and in the
     test; VISSL's code takes it for one without that class in training.

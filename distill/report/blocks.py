@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
-from distill.data import sets
+from distill.data.sets import DataSet, declared
 from distill.report.published import facts
 from distill.report.rows import comparable, trained
 from distill.report.tasks import Tasks
@@ -96,18 +96,37 @@ class Block:
 
 
 @cache
+def known_sets() -> dict[str, DataSet]:
+    """Name -> every known labelled set, read once."""
+    return declared()
+
+
 def titles() -> dict[str, str]:
     """Known data set -> its title; those of transfer benchmarks are named as in the papers."""
-    return facts()["sets"] | {name: each.title for name, each in sets.declared().items()}
+    return facts()["sets"] | {name: each.title for name, each in known_sets().items()}
 
 
 def data_name(known: str, settings: dict) -> str:
     """The known set, else the last two parts of the data's folder; "" where the settings name none."""
     if known:
-        return titles().get(known, known)
+        name, part = titles().get(known, known), reduced(known, settings)
+        return f"{name} ({part})" if part else name
     val = settings.get("val")
     folder = settings.get("data_root") or (val.get("folder", "") if isinstance(val, dict) else "")
     return "/".join(Path(str(folder)).parts[-2:])
+
+
+def reduced(known: str, settings: dict) -> str:
+    """How many images of a known set there were, if not as many as are published; else ""."""
+    if data_set := known_sets().get(known):
+        for part, published in (("train", data_set.train), ("val", data_set.val)):
+            found = settings.get(part)
+            if not isinstance(found, dict):
+                continue
+            images = found.get("images", published) + found.get("unreadable", 0)
+            if images != published:
+                return f"{images:,} {part} images, not {published:,}"
+    return ""
 
 
 def blocks_of(rows: list[dict]) -> list[Block]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from distill.report.blocks import Block, Model
+from distill.report.blocks import Block, Model, reduced
 from distill.report.origins import Origin
 from distill.report.published import Column, Group, Line, Table, facts
 from distill.report.svg import clip
@@ -114,6 +114,7 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
         words.append(block.seeds[model])
         if not block.known or len(_several(given.get("data", ""))) > 1:
             words.append(f"data: {clip(block.data, 80) or 'unknown'}")
+        words.append(reduced(block.known, block.settings))
         size = given.get("image_size")
         if size and block.image_size and block.image_size != size:
             words.append(f"{block.image_size} px, not {size}")
@@ -127,4 +128,4 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
             words.append(f"{origin.epochs or 'unknown'} epochs, not {given['epochs']}")
         if given.get("teacher") and origin.epochs:
             words.append(f"teacher: {origin.teacher or 'none'}, not {given['teacher']}")
-    return ", ".join(dict.fromkeys(words))
+    return ", ".join(dict.fromkeys(filter(None, words)))

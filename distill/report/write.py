@@ -38,7 +38,7 @@ def write_report(
     single, grid = split(rows)
     found = find_runs(rows, runs)
     drawn = find_pictures(figures)
-    about = origins(rows, found)
+    about = origins(single, found)
     content = Content(blocks_of(single), sweeps_of(grid), about, found, drawn, rows, superseded)
     html, table = Path(out) / "report.html", Path(out) / "report.md"
     write_text(table, markdown(content))

@@ -14,7 +14,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from distill.report import published, write_report
-from distill.report.blocks import titles
 from distill.report.published import facts
 from distill.report.rows import FIELDS
 from distill.results.rows import append, make_row, read
@@ -165,10 +164,8 @@ def hostile(request, tmp_path, monkeypatch) -> tuple[str, Path]:
     (tmp_path / "published.json").write_text(json.dumps(content | {"tables": [table]}))
     monkeypatch.setattr(published, "__file__", str(tmp_path / "published.py"))
     facts.cache_clear()
-    titles.cache_clear()
     yield text, file
     facts.cache_clear()
-    titles.cache_clear()
 
 
 def test_text_of_rows_and_published_tables_is_never_html(hostile, tmp_path):

@@ -47,8 +47,8 @@ class DataSet:
 
     def missing(self, root: Path, what: object) -> UserError:
         """The error for a set that is not there, with all that a person needs to get it."""
-        tree = "; ".join(f"{root}/{line}" for line in self.tree)
-        return UserError(f"{self.name}: {what}; expected {tree}; published: {self.published_at}")
+        tree = ", ".join(self.tree)
+        return UserError(f"{self.name}: {what}; expected in {root}: {tree}; published: {self.published_at}")
 
 
 def declared() -> dict[str, DataSet]:

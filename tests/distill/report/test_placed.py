@@ -97,6 +97,16 @@ def test_what_does_not_differ_is_not_said():
     assert line.note == "random, 1 seed"
 
 
+def test_a_part_of_a_known_set_is_no_known_set():
+    """Any folder can lie where ImageNet is expected."""
+    whole = {"train": {"images": 1281160, "unreadable": 7}, "val": {"images": 50000, "unreadable": 0}}
+    part = {"train": {"images": 15000, "unreadable": 0}, "val": {"images": 2500, "unreadable": 0}}
+    ((_, line),) = ours(COMPRESS + "1", row(settings=whole))
+    assert "images" not in line.note
+    ((_, line),) = ours(COMPRESS + "1", row(settings=part))
+    assert "15,000 train images, not 1,281,167" in line.note
+
+
 def test_two_sizes_are_two_lines():
     lines = [line for _, line in ours(COMPRESS + "2", row(), row(size=64, metrics={"top1": 40.0}))]
     assert sorted(line.cells[0] for line in lines) == ["40.0", "60.0"]
