@@ -25,11 +25,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Cell:
-    """Mean over runs in percent, and the sample standard deviation (n - 1); None for a single run."""
+    """Mean over runs in percent, and the sample standard deviation (n - 1); None for a single run.
+
+    ``draws`` is the deviation that the only run itself tells, such as that over draws of few labels.
+    """
 
     mean: float
     std: float | None
     n: int
+    draws: float | None = None
 
     def __str__(self) -> str:
         return self.text(1)
@@ -40,9 +44,11 @@ class Cell:
         return f"{self.mean:.{digits}f}{deviation}"
 
 
-def cell_of(values: list[float]) -> Cell:
-    """The cell of one model's values, of which there is at least one."""
-    return Cell(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+def cell_of(values: list[float], draws: float | None = None) -> Cell:
+    """The cell of one model's values, of which there is at least one; ``draws`` counts for a single one."""
+    if len(values) > 1:
+        return Cell(mean(values), stdev(values), len(values))
+    return Cell(values[0], None, 1, draws)
 
 
 @dataclass(frozen=True)
@@ -150,15 +156,17 @@ def model_of(row: dict) -> Model:
 
 def _block(task: Protocol, data: str, settings: dict, siblings: list[dict], rows: list[dict]) -> Block:
     values: dict[tuple[str, Model], list[float]] = {}
+    draws: dict[tuple[str, Model], float] = {}
     of_model: dict[Model, list[dict]] = {}
     for row in rows:
         model = model_of(row)
         of_model.setdefault(model, []).append(row)
         for metric, value in row["metrics"].items():
-            # the deviation over few-shot draws stays in the row's details
-            if not metric.endswith("_std"):
+            if metric.endswith("_std"):
+                draws[metric.removesuffix("_std"), model] = value
+            else:
                 values.setdefault((metric, model), []).append(value)
-    cells = {key: cell_of(found) for key, found in values.items()}
+    cells = {key: cell_of(found, draws.get(key)) for key, found in values.items()}
     models = sorted(of_model, key=lambda m: (_PLACE.get(m.init, 2), m.backbone, m.label))
     order = [task.headline, *task.metrics]
     names = dict.fromkeys(metric for metric, _ in cells)

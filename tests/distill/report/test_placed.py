@@ -123,6 +123,15 @@ def test_a_table_that_the_paper_gives_as_a_figure_takes_ours():
     assert line.cells == ("20.0", "18.0", "", "")
 
 
+def test_the_deviation_over_draws_of_few_labels_stands_where_the_paper_has_one():
+    draws = {"1nn_1-shot": 20.0, "1nn_1-shot_std": 0.31, "1nn_1%": 30.0}
+    ((_, line),) = ours(COMPRESS + "3", row("knn", draws))
+    assert line.cells == ("20.0 ± 0.3", "30.0", "") and "± over draws of the labels" in line.note
+    seeds = [row("knn", draws), row("knn", {**draws, "1nn_1-shot": 22.0}) | {"seed": 1}]
+    ((_, line),) = ours(COMPRESS + "3", *seeds)
+    assert line.cells[0] == "21.0 ± 1.4" and "2 seeds" in line.note and "draws" not in line.note
+
+
 def test_what_networks_cost_stands_once_for_each():
     rows = [row(), row(init="random"), row(backbone="unknown")]
     ((_, line),) = ours(COMPRESS + "A1", *rows, origin=Origin(params=11.69, gmacs=1.81))[:1]
