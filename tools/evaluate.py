@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.data import sets  # noqa: E402
-from distill.engine.options import parse_options  # noqa: E402
-from distill.errors import UserError, run_cli, unknown  # noqa: E402
+from distill.errors import UserError, run_cli  # noqa: E402
 from distill.results.protocol import Protocol, declared  # noqa: E402
 
 if TYPE_CHECKING:
@@ -153,43 +152,13 @@ def import_file(path: str) -> None:
     spec.loader.exec_module(module)
 
 
-def give(flag: str, setting: str, value: object, settings: dict[str, dict]) -> None:
-    """Enters a flag's value into the settings of those protocols that have such a setting."""
-    from distill.evaluation import evaluators_by_name
-
-    having = [name for name, kind in evaluators_by_name().items() if setting in kind.__annotations__]
-    if not (chosen := [name for name in settings if name in having]):
-        raise UserError(f"{flag} needs {' or '.join(having)} among the --protocols")
-    for name in chosen:
-        settings[name][setting] = value
-
-
 def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
     """The protocols asked for with their settings."""
-    from distill.evaluation import build, evaluators_by_name
-
     if args.file:
         import_file(args.file)
-    known = evaluators_by_name()
-    names = list(known) if args.protocols == "all" else args.protocols.split(",")
-    for name in names:
-        if name not in known:
-            raise unknown("protocol", name, known)
-    settings = {name: {} for name in names}
-    if args.few_shot:
-        give("--few-shot", "few_shot", tuple(args.few_shot.split(",")), settings)
-    if args.label_list:
-        pairs = [item.partition("=") for item in args.label_list]
-        if not all(share and file for share, _, file in pairs):
-            raise UserError(f"--label-list {' '.join(args.label_list)}: write SHARE=FILE, 1%=1percent.txt")
-        give("--label-list", "lists", {share: file for share, _, file in pairs}, settings)
-    for option, value in parse_options(args.cfg_options).items():
-        name, _, key = option.partition(".")
-        if name not in settings:
-            valid = ", ".join(names)
-            raise UserError(f"--cfg-options {option}: write PROTOCOL.SETTING=VALUE; protocols: {valid}")
-        settings[name][key] = value
-    return [build(name, args.seed, **settings[name]) for name in names]
+    from distill.evaluation.choose import choose
+
+    return choose(args.protocols, args.seed, args.few_shot, args.label_list, args.cfg_options)
 
 
 def weights_of(args: argparse.Namespace) -> "Weights":
