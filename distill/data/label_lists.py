@@ -72,8 +72,9 @@ def label_list(
 
 
 def names_of(images: LabelledSet) -> list[str]:
-    """What lists call the images of a set: their paths within its folder."""
-    return [images.name(row).removeprefix(f"{images.root}{os.sep}") for row in range(len(images))]
+    """What lists call the images of a set: their paths within its folder, or "image 7" of an array."""
+    names = (images.name(row) for row in range(len(images)))
+    return [name.removeprefix(str(images.root)).lstrip(f"{os.sep}, ") for name in names]
 
 
 def given_list(file: str | os.PathLike, images: LabelledSet) -> LabelList:
