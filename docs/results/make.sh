@@ -73,7 +73,7 @@ for init in distilled random; do
     --crop-size 180 240 --max-steps "$STEPS" --batch-size 4 --seeds 1 --gpus 0 --init $init --work-dir transfer
 done
 
-step figures "$PYTHON" tools/figures.py "$STUDENT" teacher.pth --random resnet18 --data $IMAGES "${PIXELS[@]}" --resize 64 \
+step figures "$PYTHON" tools/figures.py "$STUDENT" teacher.pth --random resnet18 --data $IMAGES --image-size 192 --resize 192 \
   --out figures
 
 "$PYTHON" tools/report.py results.jsonl sweep-*/results.jsonl transfer/results.jsonl --figures figures --out report
