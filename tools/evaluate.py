@@ -83,6 +83,10 @@ def parser() -> argparse.ArgumentParser:
         "--few-shot", default="", metavar="A,B", help="with few labels as well: '1-shot,1%%,10%%'"
     )
     what.add_argument(
+        "--label-list", nargs="+", default=[], metavar="SHARE=FILE",
+        help="published lists for protocols with few labels, an image's name a line: 1%%=1percent.txt",
+    )  # fmt: skip
+    what.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="PROTOCOL.KEY=VALUE",
         help="other settings of a protocol",
     )  # fmt: skip
@@ -149,6 +153,17 @@ def import_file(path: str) -> None:
     spec.loader.exec_module(module)
 
 
+def give(flag: str, setting: str, value: object, settings: dict[str, dict]) -> None:
+    """Enters a flag's value into the settings of those protocols that have such a setting."""
+    from distill.evaluation import evaluators_by_name
+
+    having = [name for name, kind in evaluators_by_name().items() if setting in kind.__annotations__]
+    if not (chosen := [name for name in settings if name in having]):
+        raise UserError(f"{flag} needs {' or '.join(having)} among the --protocols")
+    for name in chosen:
+        settings[name][setting] = value
+
+
 def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
     """The protocols asked for with their settings."""
     from distill.evaluation import build, evaluators_by_name
@@ -162,11 +177,12 @@ def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
             raise unknown("protocol", name, known)
     settings = {name: {} for name in names}
     if args.few_shot:
-        having = [name for name, kind in known.items() if "few_shot" in kind.__annotations__]
-        if not (chosen := [name for name in names if name in having]):
-            raise UserError(f"--few-shot needs {' or '.join(having)} among the --protocols")
-        for name in chosen:
-            settings[name]["few_shot"] = tuple(args.few_shot.split(","))
+        give("--few-shot", "few_shot", tuple(args.few_shot.split(",")), settings)
+    if args.label_list:
+        pairs = [item.partition("=") for item in args.label_list]
+        if not all(share and file for share, _, file in pairs):
+            raise UserError(f"--label-list {' '.join(args.label_list)}: write SHARE=FILE, 1%=1percent.txt")
+        give("--label-list", "lists", {share: file for share, _, file in pairs}, settings)
     for option, value in parse_options(args.cfg_options).items():
         name, _, key = option.partition(".")
         if name not in settings:
