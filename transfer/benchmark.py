@@ -7,7 +7,7 @@ The other facts about it are a literal in the file, which is read here without r
         title="COCO, 1,000 training images",  # for reports
         source="OSS A.7",  # where the settings come from
         data="coco",  # its layout: a name of transfer.datasets.find.LAYOUTS
-        seeds=5,  # how many the published result is averaged over
+        seeds=5,  # how many are run unless the user says otherwise
         headline="segm_AP50",  # the metric to show first
         split_size=1_000,  # images in one of five splits; left out: all images train every seed
         smoke="smoke/mask_rcnn.py",  # overrides that make a run of a minute, beside the file

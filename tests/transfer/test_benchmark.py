@@ -17,7 +17,7 @@ def test_every_benchmark_is_one_of_a_framework_and_of_a_layout_there_is():
     assert {"coco_lowshot_1k", "coco_lowshot_10k", "voc12_seg", "cityscapes_seg"} <= set(found)
     for one in found.values():
         assert FRAMEWORKS[one.framework].trains and one.data in LAYOUTS and one.smoke_config.is_file()
-        assert one.seeds in (1, 5) and one.title and one.source and one.headline
+        assert one.seeds == 5 and one.title and one.source and one.headline
     assert len({one.title for one in found.values()}) == len(found), "no two rows read the same"
 
 

@@ -12,6 +12,7 @@ from transfer.datasets import cityscapes
 from transfer.datasets.coco import CocoInstances
 from transfer.datasets.layout import find_folder
 
+INSIDE = ("", "cityscapes")
 NEEDS = ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val")
 # the classes whose objects are told apart
 CLASSES = {
@@ -34,7 +35,7 @@ def find_instances(root: str | os.PathLike, out: Path) -> CocoInstances:
     Raises:
         UserError: no such folder, or a picture without its ``instanceIds`` mask.
     """
-    folder = find_folder(root, ("", "cityscapes"), NEEDS, "Cityscapes data")
+    folder = find_folder(root, INSIDE, NEEDS, "Cityscapes data")
     files = {split: _write(folder, split, out / f"instances_{split}.json") for split in ("train", "val")}
     train, val = ((files[split], folder / "leftImg8bit" / split) for split in ("train", "val"))
     return CocoInstances(train, val, tuple(CLASSES.values()))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.errors import UserError
+from distill.errors import UserError, unknown
 from distill.results.atomic import write_json, write_text
-from transfer.datasets.layout import find_folder
+from transfer.datasets.coco_files import find_files, read
 
 FOLDS = 5
 SPLIT_SEED = 0  # the splits are part of the protocol: the same five for everyone
@@ -25,25 +25,45 @@ class CocoInstances:
 
 
 def find_instances(root: str | os.PathLike) -> CocoInstances:
-    """The COCO 2017 layout in ``root`` or ``root/coco``; UserError if it or its content is not there."""
-    annotations = {split: f"annotations/instances_{split}2017.json" for split in ("train", "val")}
-    folder = find_folder(
-        root, ("", "coco"), ("train2017", "val2017", *annotations.values()), "COCO 2017 data"
-    )
-    train, val = ((folder / file, folder / f"{split}2017") for split, file in annotations.items())
-    classes = [item["name"] for item in sorted(_read(val[0])["categories"], key=lambda item: item["id"])]
+    """COCO's format in ``root`` or ``root/coco``, by ``coco_files``; UserError if it is not there."""
+    if not Path(root).is_dir():
+        raise UserError(f"--data-root {root}: no such folder (it should hold data in COCO's format)")
+    train, val = (find_files(root, split) for split in ("train", "val"))
+    classes = [item["name"] for item in sorted(read(val[0])["categories"], key=lambda item: item["id"])]
     return CocoInstances(train, val, tuple(classes))
 
 
-def _read(path: Path) -> dict:
-    try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path}: not JSON ({error})") from error
-    missing = [key for key in ("images", "annotations", "categories") if key not in content]
-    if missing:
-        raise UserError(f"{path}: not COCO annotations, it lacks {', '.join(missing)}")
-    return content
+def select_classes(data: CocoInstances, classes: tuple[str, ...], out: str | os.PathLike) -> CocoInstances:
+    """The data with the objects of ``classes`` alone: annotation files of their own, in ``out``.
+
+    Raises:
+        UserError: a class that the annotations do not have.
+    """
+    for name in classes:
+        if name not in data.classes:
+            raise unknown("class", name, data.classes)
+    files = {}
+    for split, (source, pictures) in (("train", data.train), ("val", data.val)):
+        content = read(source)
+        chosen = [item for item in content["categories"] if item["name"] in classes]
+        ids = {item["id"] for item in chosen}
+        content["categories"] = chosen
+        content["annotations"] = [item for item in content["annotations"] if item["category_id"] in ids]
+        path = Path(out) / f"{split}_of_{len(classes)}_classes.json"
+        write_text(path, json.dumps(content))
+        files[split] = path, pictures
+    names = tuple(name for name in data.classes if name in classes)
+    return CocoInstances(files["train"], files["val"], names)
+
+
+def check_masks(content: dict, file: Path) -> None:
+    """UserError if objects have boxes alone, which a Mask R-CNN cannot be trained on."""
+    bare = sum(not item.get("segmentation") for item in content["annotations"])
+    if bare:
+        raise UserError(
+            f"{file}: {bare} objects have no segmentation, which a Mask R-CNN needs; the voc07 benchmarks "
+            "take boxes alone, in this format too"
+        )
 
 
 def draw_splits(
@@ -68,10 +88,11 @@ def draw_splits(
 
 def boxed_images(data: CocoInstances) -> list[int]:
     """Ids of the training images with at least one box that is not a crowd's."""
-    return _boxed(_read(data.train[0]))
+    return _boxed(read(data.train[0]), data.train[0])
 
 
-def _boxed(content: dict) -> list[int]:
+def _boxed(content: dict, file: Path) -> list[int]:
+    check_masks(content, file)
     boxed = {item["image_id"] for item in content["annotations"] if not item.get("iscrowd")}
     return [image["id"] for image in content["images"] if image["id"] in boxed]
 
@@ -95,8 +116,8 @@ def write_splits(data: CocoInstances, size: int, out: str | os.PathLike) -> list
         known = json.loads(index.read_text())
         if {key: known.get(key) for key in identity} == identity:
             return paths
-    content = _read(source)
-    splits = draw_splits(_boxed(content), size)
+    content = read(source)
+    splits = draw_splits(_boxed(content, source), size)
     for path, chosen in zip(paths, splits, strict=True):
         wanted = set(chosen)
         part = {

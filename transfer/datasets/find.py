@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from distill.errors import UserError, unknown
-from transfer.datasets import cityscapes_instances, coco, segmentation, voc
+from distill.errors import unknown
+from transfer.datasets import cityscapes_instances, coco, coco_files, segmentation
+from transfer.datasets.boxes import find_boxes
+from transfer.datasets.layout import has_folder
+from transfer.datasets.proposals import find_proposals
 
 
 @dataclass(frozen=True)
@@ -14,10 +17,12 @@ class Data:
 
     Attributes:
         layout: a name of ``LAYOUTS``; with ``root`` it finds the files again.
-        annotations: training annotation files, one a split; ("",) where the layout itself names the pictures.
+        annotations: training annotation files (or proposals), one a split; ("",) where the layout itself
+            names the pictures.
         train_images: how many pictures a seed trains on.
         train_pictures, test_pictures: folders, where annotation files name pictures in them.
-        test_annotations: the annotation file to test with, if there is one.
+        test_annotations: the annotation file (or proposals) to test with, if there is one.
+        proposals: what the boxes that a Fast R-CNN is given come from.
     """
 
     layout: str
@@ -28,6 +33,7 @@ class Data:
     train_pictures: str = ""
     test_pictures: str = ""
     test_annotations: str = ""
+    proposals: str = ""
 
 
 def find_data(
@@ -51,8 +57,20 @@ def find_data(
 
 
 def _boxes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    boxes = voc.find_detection(root, classes)
+    boxes = find_boxes(root, classes)
     return {"classes": boxes.classes, "annotations": ("",), "train_images": len(boxes.images("trainval"))}
+
+
+def _boxes_and_proposals(
+    root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path
+) -> dict:
+    found = find_proposals(root, find_boxes(root, classes), out)
+    return {
+        **_boxes(root, classes, split_size, out),
+        "annotations": (str(found.trainval.resolve()),),
+        "test_annotations": str(found.test.resolve()),
+        "proposals": found.source,
+    }
 
 
 def _masks(layout: str) -> Callable[..., dict]:
@@ -64,18 +82,27 @@ def _masks(layout: str) -> Callable[..., dict]:
 
 
 def _coco(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    return _instances(coco.find_instances(root), classes, split_size, out)
+    """COCO's format, or else Cityscapes' masks."""
+    cityscapes = has_folder(root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
+    from_masks = cityscapes and not coco_files.is_there(root)
+    found = cityscapes_instances.find_instances(root, out) if from_masks else coco.find_instances(root)
+    return _instances(found, classes, split_size, out)
 
 
 def _cityscapes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    return _instances(cityscapes_instances.find_instances(root, out), classes, split_size, out)
+    """Cityscapes' masks, or else COCO's format."""
+    cityscapes = has_folder(root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
+    from_masks = cityscapes or not coco_files.is_there(root)
+    found = cityscapes_instances.find_instances(root, out) if from_masks else coco.find_instances(root)
+    return _instances(found, classes, split_size, out)
 
 
 def _instances(
     found: coco.CocoInstances, classes: tuple[str, ...] | None, split_size: int | None, out: Path
 ) -> dict:
     if classes:
-        raise UserError("--classes: this layout names its classes in the annotation file")
+        found = coco.select_classes(found, classes, out)
+    coco.check_masks(coco_files.read(found.val[0]), found.val[0])
     files, images = [found.train[0]], split_size
     if split_size is None:
         images = len(coco.boxed_images(found))
@@ -93,6 +120,7 @@ def _instances(
 
 LAYOUTS: dict[str, Callable[..., dict]] = {
     "voc_boxes": _boxes,
+    "voc_boxes_and_proposals": _boxes_and_proposals,
     "voc_masks": _masks("voc_masks"),
     "cityscapes_masks": _masks("cityscapes_masks"),
     "coco": _coco,

@@ -7,6 +7,12 @@ from pathlib import Path
 from distill.errors import UserError
 
 
+def has_folder(root: str | os.PathLike, inside: Iterable[str], needs: Iterable[str]) -> bool:
+    """Does one of ``root/<inside>`` hold everything in ``needs``?"""
+    needs = list(needs)
+    return any(all((Path(root) / name / need).exists() for need in needs) for name in inside)
+
+
 def find_folder(root: str | os.PathLike, inside: Iterable[str], needs: Iterable[str], what: str) -> Path:
     """The first of ``root/<inside>`` that holds everything in ``needs``.
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from distill.errors import UserError
 from transfer.datasets import cityscapes
-from transfer.datasets.layout import find_folder, read_names
+from transfer.datasets.layout import find_folder, has_folder, read_names
 
 IGNORE = 255
 IMAGE_FOLDERS = ("img", "images", "image")
@@ -20,10 +20,22 @@ VOC_CLASSES = (
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
 )  # fmt: skip
-_VOC_NEEDS = (
-    *("JPEGImages", "SegmentationClass"),
-    *("ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt"),
-)
+_LISTS = ("ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt")
+# a benchmark's layout -> its name here, the folders it is looked for in, what they must hold, what it is
+_TREES = {
+    "voc_masks": (
+        "voc",
+        ("", "VOC2012", "VOCdevkit/VOC2012", "voc/VOCdevkit/VOC2012"),
+        ("JPEGImages", "SegmentationClass", *_LISTS),
+        "VOC2012 segmentation data",
+    ),
+    "cityscapes_masks": (
+        "cityscapes",
+        ("", "cityscapes"),
+        ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val"),
+        "Cityscapes data",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -57,21 +69,23 @@ def find_segmentation(
     Raises:
         UserError: neither layout is there, or a mask holds a value that is no class.
     """
-    plain = _plain_folders(Path(root))
-    if plain:
-        data = Segmentation("folders", Path(root), ())
-    elif layout == "cityscapes_masks":
-        needs = ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val")
-        what = "Cityscapes data (nor {img,ann}/{train,val} folders)"
-        folder = find_folder(root, ("", "cityscapes"), needs, what)
+    tree, folder = _find_tree(Path(root), layout)
+    if tree == "cityscapes" and (not classes or tuple(classes) == cityscapes.CLASSES):
         by_label = cityscapes.mask_kind(folder) == "labelIds"
         label_map = cityscapes.label_map() if by_label else None
-        return Segmentation("cityscapes", folder, cityscapes.CLASSES, label_map)
-    else:
-        inside = ("", "VOC2012", "VOCdevkit/VOC2012", "voc/VOCdevkit/VOC2012")
-        what = "VOC2012 segmentation data (nor {img,ann}/{train,val} folders)"
-        data = Segmentation("voc", find_folder(root, inside, _VOC_NEEDS, what), ())
-    return Segmentation(data.layout, data.folder, _class_names(data, classes))
+        return Segmentation(tree, folder, cityscapes.CLASSES, label_map)
+    data = Segmentation(tree, folder, ())
+    return Segmentation(tree, folder, _class_names(data, classes))
+
+
+def _find_tree(root: Path, layout: str) -> tuple[str, Path]:
+    """(layout, folder): plain folders, the layout asked for, or the other."""
+    if _plain_folders(root):
+        return "folders", root
+    others = [name for name in _TREES if name != layout and has_folder(root, *_TREES[name][1:3])]
+    own = has_folder(root, *_TREES[layout][1:3])
+    tree, inside, needs, what = _TREES[others[0] if others and not own else layout]
+    return tree, find_folder(root, inside, needs, f"{what} (nor {{img,ann}}/{{train,val}} folders)")
 
 
 def _class_names(data: Segmentation, classes: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -116,6 +130,14 @@ def read_mask(path: str | os.PathLike) -> np.ndarray:
     if values.max(initial=0) > 255:
         raise UserError(f"{path}: a mask's class numbers go to 255, this one holds {values.max()}")
     return values.astype(np.uint8)
+
+
+def read_classes(path: str | os.PathLike, label_map: dict[int, int] | None) -> np.ndarray:
+    """A mask's values as class numbers, (H, W) uint8: ``Segmentation.label_map`` applied."""
+    table = np.arange(256, dtype=np.uint8)
+    for value, number in (label_map or {}).items():
+        table[value] = number
+    return table[read_mask(path)]
 
 
 def _plain_folders(root: Path) -> tuple[Path, Path] | None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from distill.errors import UserError
 from transfer.datasets.layout import find_folder, read_names
 
+NEEDS = ("Annotations", "JPEGImages", "ImageSets/Main/trainval.txt", "ImageSets/Main/test.txt")
+INSIDE = ("", "VOC2007", "VOCdevkit/VOC2007", "voc/VOCdevkit/VOC2007")
+
 
 @dataclass(frozen=True)
 class VocObject:
@@ -51,9 +54,7 @@ def find_detection(root: str | os.PathLike, classes: tuple[str, ...] | None = No
     Raises:
         UserError: no such layout, a split or picture missing, or boxes of a class not named.
     """
-    needs = ("Annotations", "JPEGImages", "ImageSets/Main/trainval.txt", "ImageSets/Main/test.txt")
-    inside = ("", "VOC2007", "VOCdevkit/VOC2007", "voc/VOCdevkit/VOC2007")
-    folder = find_folder(root, inside, needs, "VOC2007 detection data")
+    folder = find_folder(root, INSIDE, NEEDS, "VOC2007 detection data")
     found = {split: _classes(folder, split) for split in ("trainval", "test")}
     names = tuple(classes) if classes else tuple(sorted(found["trainval"]))
     for split, present in found.items():

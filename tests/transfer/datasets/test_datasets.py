@@ -101,7 +101,8 @@ def write_coco(root, images=12):
         content = {
             "images": [{"id": i, "file_name": f"{i}.jpg", "width": 20, "height": 10} for i in range(images)],
             "annotations": [  # the last picture has no box
-                {"id": i, "image_id": i, "category_id": 7, "iscrowd": 0} for i in range(images - 1)
+                {"id": i, "image_id": i, "category_id": 7, "iscrowd": 0, "segmentation": [[0, 0, 9, 0, 9, 9]]}
+                for i in range(images - 1)
             ],
             "categories": [{"id": 9, "name": "dog"}, {"id": 7, "name": "cat"}],
         }

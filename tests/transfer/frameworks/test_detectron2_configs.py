@@ -1,6 +1,8 @@
 """The benchmarks' configs in Detectron2's own lazy trainer, with nothing of this project but the adapter."""
 
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from detectron2 import model_zoo  # noqa: E402
 from detectron2.config import LazyConfig, instantiate  # noqa: E402
 from detectron2.data import DatasetCatalog, MetadataCatalog  # noqa: E402
 from detectron2.data.datasets import register_coco_instances, register_pascal_voc  # noqa: E402
+from detectron2.data.datasets.cityscapes import load_cityscapes_semantic  # noqa: E402
 from detectron2.engine import SimpleTrainer, hooks  # noqa: E402
 from detectron2.evaluation import inference_on_dataset  # noqa: E402
 from detectron2.structures import Boxes, Instances  # noqa: E402
@@ -19,16 +22,30 @@ from torch.nn.modules.batchnorm import _BatchNorm  # noqa: E402
 
 from distill.demo.scenes import DIGITS  # noqa: E402
 from distill.demo.world import write_demo  # noqa: E402
+from transfer.datasets.cityscapes import CLASSES as CITYSCAPES  # noqa: E402
+from transfer.datasets.find import find_data  # noqa: E402
 from transfer.frameworks.detectron2.export import own_names  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parents[3] / "configs/transfer/detectron2"
 
-# benchmark -> the kind of its data, its steps, and its milestones
+
+class Row(NamedTuple):
+    """What a benchmark's config is to say: the kind of its data, and its schedule."""
+
+    kind: str
+    batch: int
+    lr: float
+    steps: int
+    milestones: list[int]
+
+
 ROWS = {
-    "voc07_det": ("voc", 24_000, [18_000, 22_000]),
-    "voc07_det_res5": ("voc", 24_000, [18_000, 22_000]),
-    "coco_det": ("coco", 90_000, [60_000, 80_000]),
-    "coco_det_c4": ("coco", 90_000, [60_000, 80_000]),
+    "voc07_det": Row("voc", 16, 0.02, 24_000, [18_000, 22_000]),
+    "voc07_det_res5": Row("voc", 16, 0.02, 24_000, [18_000, 22_000]),
+    "coco_det": Row("coco", 16, 0.02, 90_000, [60_000, 80_000]),
+    "coco_det_c4": Row("coco", 16, 0.02, 90_000, [60_000, 80_000]),
+    "voc07_fast_rcnn": Row("voc_proposals", 2, 0.001, 15_000, [5_000, 10_000]),
+    "cityscapes_seg_d2": Row("masks", 16, 0.01, 90_000, [63_000, 81_000]),
 }
 SMALL = (
     "train.device=cpu",
@@ -41,16 +58,33 @@ SMALL = (
     "dataloader.train.mapper.augmentations.0.short_edge_length=[64]",
     "dataloader.test.mapper.augmentations.0.short_edge_length=64",
     "dataloader.evaluator.dataset_name=tiny_test",
-    "model.roi_heads.batch_size_per_image=16",
-    "model.proposal_generator.post_nms_topk=[50,20]",
 )
-RESULTS = {"voc": {"bbox"}, "coco": {"bbox", "segm"}}
-OF_DATA = {"voc": (), "coco": ("dataloader.train.mapper.instance_mask_format=bitmask",)}  # the masks are RLE
+FEW_REGIONS = ("model.roi_heads.batch_size_per_image=16", "model.proposal_generator.post_nms_topk=[50,20]")
+RESULTS = {"voc": {"bbox"}, "voc_proposals": {"bbox"}, "coco": {"bbox", "segm"}, "masks": {"sem_seg"}}
+OF_DATA = {
+    "voc": (*FEW_REGIONS, f"model.roi_heads.num_classes={len(DIGITS)}"),
+    "coco": (
+        *FEW_REGIONS,
+        f"model.roi_heads.num_classes={len(DIGITS)}",
+        "dataloader.train.mapper.instance_mask_format=bitmask",  # the demo's masks are run-length encoded
+    ),
+    "voc_proposals": (
+        f"model.roi_heads.num_classes={len(DIGITS)}",
+        "model.roi_heads.batch_size_per_image=8",
+        "dataloader.train.mapper.precomputed_proposal_topk=30",
+        "dataloader.test.mapper.precomputed_proposal_topk=10",
+    ),
+    "masks": (),
+}
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
-    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(4, 2))
+    root = write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(4, 2))
+    for mask in root.glob("cityscapes/gtFine/*/*/*_labelIds.png"):  # of these Detectron2 reads the size
+        polygons = mask.with_name(mask.name.replace("labelIds.png", "polygons.json"))
+        polygons.write_text('{"imgHeight": 128, "imgWidth": 128}')
+    return root
 
 
 @pytest.fixture
@@ -60,7 +94,6 @@ def tiny(demo):
     def voc():
         for name, split in (("tiny_train", "trainval"), ("tiny_test", "test")):
             register_pascal_voc(name, str(demo / "voc/VOCdevkit/VOC2007"), split, 2007, DIGITS)
-        return len(DIGITS)
 
     def coco():
         folder = demo / "coco"
@@ -68,9 +101,14 @@ def tiny(demo):
             file = folder / f"annotations/instances_{split}.json"
             register_coco_instances(name, {}, str(file), str(folder / split))
         DatasetCatalog.get("tiny_test")
-        return len(MetadataCatalog.get("tiny_test").thing_classes)
 
-    yield {"voc": voc, "coco": coco}
+    def masks():
+        for name, split in (("tiny_train", "train"), ("tiny_test", "val")):
+            folders = [str(demo / f"cityscapes/{folder}/{split}") for folder in ("leftImg8bit", "gtFine")]
+            DatasetCatalog.register(name, partial(load_cityscapes_semantic, *folders))
+            MetadataCatalog.get(name).set(stuff_classes=CITYSCAPES, ignore_label=255)
+
+    yield {"voc": voc, "voc_proposals": voc, "coco": coco, "masks": masks}
     for name in ("tiny_train", "tiny_test"):
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
@@ -85,12 +123,16 @@ def test_every_config_has_a_row():
 
 
 @pytest.mark.parametrize("name", ROWS)
-def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, tmp_path):
+def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, demo, tmp_path):
     """It does what Detectron2's ``tools/lazyconfig_train_net.py`` does, with overrides in its grammar."""
-    kind, *_ = ROWS[name]
-    classes = tiny[kind]()
-    sizes = (f"model.roi_heads.num_classes={classes}", f"train.output_dir={tmp_path}")
-    cfg = LazyConfig.apply_overrides(load(name), [*SMALL, *OF_DATA[kind], *sizes])
+    kind = ROWS[name].kind
+    tiny[kind]()
+    overrides = [*SMALL, *OF_DATA[kind], f"train.output_dir={tmp_path}"]
+    if kind == "voc_proposals":
+        found = find_data("voc_boxes_and_proposals", str(demo), DIGITS, None, tmp_path)
+        for split, file in (("train", found.annotations[0]), ("test", found.test_annotations)):
+            overrides.append(f"dataloader.{split}.dataset.proposal_files=[{file}]")
+    cfg = LazyConfig.apply_overrides(load(name), overrides)
     model = instantiate(cfg.model).to(cfg.train.device)
     cfg.optimizer.params.model = model
     trainer = SimpleTrainer(model, instantiate(cfg.dataloader.train), instantiate(cfg.optimizer))
@@ -107,16 +149,16 @@ def test_it_trains_and_tests_with_nothing_of_ours_but_the_adapter(name, tiny, tm
 
 @pytest.mark.parametrize("name", ROWS)
 def test_the_published_settings(name):
-    cfg, (_, steps, milestones) = load(name), ROWS[name]
-    assert (cfg.dataloader.train.total_batch_size, cfg.optimizer.lr) == (16, 0.02)
-    assert cfg.train.max_iter == steps
+    cfg, row = load(name), ROWS[name]
+    assert (cfg.dataloader.train.total_batch_size, cfg.optimizer.lr) == (row.batch, row.lr)
+    assert cfg.train.max_iter == row.steps
     rate = instantiate(cfg.lr_multiplier)
-    for number, step in enumerate(milestones, start=1):
-        before, after = (rate((step + shift) / steps) for shift in (-1, 0))
+    for number, step in enumerate(row.milestones, start=1):
+        before, after = (rate((step + shift) / row.steps) for shift in (-1, 0))
         assert (before, after) == pytest.approx((0.1 ** (number - 1), 0.1**number))
     norms = {type(part) for part in instantiate(cfg.model).modules() if isinstance(part, _BatchNorm)}
-    assert norms == {torch.nn.SyncBatchNorm}
-    assert cfg.model.input_format == cfg.dataloader.train.mapper.image_format == "RGB"
+    assert norms == ({torch.nn.SyncBatchNorm} if name != "voc07_fast_rcnn" else set()), "AlexNet has none"
+    assert cfg.dataloader.train.mapper.image_format == cfg.model.get("input_format", "RGB") == "RGB"
     assert cfg.dataloader.test.mapper.image_format == "RGB"
     assert cfg.model.pixel_std[0] == 58.395, "in RGB the first is red's"
 

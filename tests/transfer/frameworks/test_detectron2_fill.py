@@ -129,6 +129,20 @@ def test_the_shorter_side_may_be_another(job):
     assert (test.short_edge_length, test.max_size) == (240, 400)
 
 
+def test_masks_are_found_by_their_layout_and_cropped(job):
+    wanted = job("cityscapes_seg_d2", image_size=64)
+    cfg = loaded(wanted)
+    assert [step.crop_size for step in cfg.dataloader.train.mapper.augmentations if "crop_size" in step] == [
+        [64, 64]
+    ]
+    record = instantiate(cfg.dataloader.train.mapper)(instantiate(cfg.dataloader.train.dataset)[0])
+    assert record["image"].shape == (3, 64, 64) and record["sem_seg"].shape == (64, 64)
+    assert set(record["sem_seg"].unique().tolist()) <= {*range(19), 255}
+    assert cfg.model.sem_seg_head.num_classes == len(wanted.data.classes) == 19
+    cropped = yaml.unsafe_load(fill(job("cityscapes_seg_d2", image_size=64, crop_size=(32, 48))).text)
+    assert cropped["dataloader"]["train"]["mapper"]["augmentations"][1]["crop_size"] == [32, 48]
+
+
 def test_options_come_last_and_reach_everything(job):
     options = {"optimizer.lr": 0.5, "model.proposal_generator.loss_weight": 2.0, "train.amp.enabled": True}
     filled = fill(job("voc07_det", options=options))

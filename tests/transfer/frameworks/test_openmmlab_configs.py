@@ -33,24 +33,25 @@ COCO = {
     "lr": 0.02,
     "batch": 16,
 }
+CITYSCAPES = {
+    **COCO,
+    "folder": "cityscapes",
+    "annotations": "annotations/instances_{}.json",
+    "classes": cityscapes_instances.CLASSES.values(),
+    "train": "train_dataloader.dataset.dataset",
+    "scale": "[(80,64),(80,64)]",
+    "batch": 8,
+    "epochs": 12,
+    "milestones": [8, 11],
+}
 # file -> what the papers say of it, and the data that its framework looks for
 MMDET = {
     "coco_lowshot_1k": {**COCO, "epochs": 740, "milestones": [500, 660], "backbone": PAPER},
     "coco_lowshot_1k_syncbn": {**COCO, "epochs": 740, "milestones": [500, 660], "backbone": SELF_SUPERVISED},
     "coco_lowshot_10k": {**COCO, "epochs": 296, "milestones": [200, 264], "backbone": PAPER},
     "coco_lowshot_10k_syncbn": {**COCO, "epochs": 296, "milestones": [200, 264], "backbone": SELF_SUPERVISED},
-    "cityscapes_instance": {
-        **COCO,
-        "folder": "cityscapes",
-        "annotations": "annotations/instances_{}.json",
-        "classes": cityscapes_instances.CLASSES.values(),
-        "train": "train_dataloader.dataset.dataset",
-        "scale": "[(80,64),(80,64)]",
-        "batch": 8,
-        "epochs": 12,
-        "milestones": [8, 11],
-        "backbone": PAPER,
-    },
+    "cityscapes_instance": {**CITYSCAPES, "backbone": PAPER},
+    "cityscapes_instance_syncbn": {**CITYSCAPES, "backbone": SELF_SUPERVISED},
 }
 MMSEG = {
     "voc12_seg": {"folder": "voc/VOCdevkit/VOC2012", "lr": 1e-2, "steps": 20_000, "crop": (512, 512)},

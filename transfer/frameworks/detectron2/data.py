@@ -8,24 +8,33 @@ from collections.abc import Iterable
 
 import numpy as np
 import torch
-from detectron2.data import DatasetCatalog, DatasetMapper, get_detection_dataset_dicts
+from detectron2.data import (
+    DatasetCatalog,
+    DatasetMapper,
+    get_detection_dataset_dicts,
+    load_proposals_into_dataset,
+)
 from detectron2.data.datasets import register_coco_instances
-from detectron2.data.detection_utils import check_image_size
+from detectron2.data.detection_utils import check_image_size, transform_proposals
 from detectron2.data.transforms import AugInput
 from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import BoxMode
 from detectron2.utils import comm
 
 from distill.data.images import read_rgb
-from transfer.datasets.voc import find_detection
+from transfer.datasets.boxes import find_boxes
+from transfer.datasets.segmentation import read_classes
 from transfer.datasets.voc_ap import evaluate
 
 
-def voc_dicts(root: str, split: str, classes: Iterable[str], filter_empty: bool = True) -> list[dict]:
+def voc_dicts(
+    root: str, split: str, classes: Iterable[str], filter_empty: bool = True, proposals: str = ""
+) -> list[dict]:
     """Detectron2's dataset dicts of a VOC split; pixels counted from 1, last included, become edges from 0.
 
     Args:
         filter_empty: leave out pictures without a box.
+        proposals: file of the boxes that a Fast R-CNN is given.
     """
     classes = tuple(classes)
     found = [
@@ -43,9 +52,11 @@ def voc_dicts(root: str, split: str, classes: Iterable[str], filter_empty: bool 
                 for item in image.objects
             ],
         }
-        for image in find_detection(root, classes).images(split)
+        for image in find_boxes(root, classes).images(split)
     ]
-    return [record for record in found if record["annotations"]] if filter_empty else found
+    if filter_empty:
+        found = [record for record in found if record["annotations"]]
+    return load_proposals_into_dataset(found, proposals) if proposals else found
 
 
 def coco_dicts(annotations: str, pictures: str, filter_empty: bool = True) -> list[dict]:
@@ -62,12 +73,21 @@ class Mapper(DatasetMapper):
         record = copy.deepcopy(dataset_dict)
         picture = read_rgb(record["file_name"])
         check_image_size(record, picture)
-        given = AugInput(picture if self.image_format == "RGB" else picture[:, :, ::-1])
+        mask = None
+        if self.is_train and "sem_seg_file_name" in record:
+            mask = read_classes(record["sem_seg_file_name"], record["label_map"])
+        given = AugInput(picture if self.image_format == "RGB" else picture[:, :, ::-1], sem_seg=mask)
         transforms = self.augmentations(given)
         record["image"] = torch.from_numpy(np.ascontiguousarray(given.image.transpose(2, 0, 1)))
+        if given.sem_seg is not None:
+            record["sem_seg"] = torch.from_numpy(given.sem_seg.astype(np.int64))
+        if self.proposal_topk is not None:
+            transform_proposals(record, given.image.shape[:2], transforms, proposal_topk=self.proposal_topk)
         if not self.is_train:
             record.pop("annotations", None)
         elif "annotations" in record:
+            if any(isinstance(item.get("segmentation"), dict) for item in record["annotations"]):
+                self.instance_mask_format = "bitmask"  # run lengths are no polygons
             self._transform_annotations(record, transforms, given.image.shape[:2])
         return record
 
@@ -77,7 +97,7 @@ class VocEvaluator(DatasetEvaluator):
 
     def __init__(self, root: str, split: str, classes: Iterable[str]):
         self.classes = tuple(classes)
-        self.images = find_detection(root, self.classes).images(split)
+        self.images = find_boxes(root, self.classes).images(split)
         self.reset()
 
     def reset(self) -> None:

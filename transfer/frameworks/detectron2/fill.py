@@ -16,12 +16,16 @@ from distill.engine.options import parse_options
 from distill.errors import UserError, unknown
 from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
 from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
+from transfer.frameworks.detectron2.fast_rcnn import OwnBoxHead, box_head_width
+from transfer.frameworks.detectron2.masks import MaskEvaluator, mask_dicts
 from transfer.jobs.job import Filled, Job
 from transfer.jobs.schedule import Schedule, batch_size, fit
 from transfer.network.partition import StagedBackbone
 from transfer.network.policy import first_stages
 
 FILE = "config.yaml"
+BOXES = ("voc_boxes", "voc_boxes_and_proposals")  # layouts whose boxes VOC's metric measures
+MASKS = ("voc_masks", "cityscapes_masks")  # layouts with a class number for every pixel
 
 
 def fill(job: Job) -> Filled:
@@ -30,10 +34,8 @@ def fill(job: Job) -> Filled:
     Raises:
         UserError: an option that a detector does not have, or a key that is not in the config.
     """
-    if job.crop_size:
-        raise UserError("--crop-size: detection trains on whole pictures; use --image-size")
     if job.output_stride:
-        raise UserError(f"--output-stride: {job.benchmark} has none; segmentation benchmarks have")
+        raise UserError(f"--output-stride: {job.benchmark} has none; MMSegmentation's benchmarks have")
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated")  # by Detectron2's model zoo
         cfg = LazyConfig.load(job.config)
@@ -47,7 +49,11 @@ def fill(job: Job) -> Filled:
     write_schedule(cfg, schedule)
     _fill_model(cfg.model, job)
     _fill_data(cfg.dataloader, job)
+    _fill_sizes(cfg.dataloader, job)
     _fill_machine(cfg.train, job, schedule)
+    if job.data.proposals:
+        cfg.train.proposals = job.data.proposals  # rows of others are another table
+        lines.append(f"proposals:       {job.data.proposals}")
     set_keys(cfg, job.options)
     frozen = max(node.frozen for node in _nodes(cfg.model) if node.get("_target_") is DistilledBackbone)
     return Filled(FILE, _text(cfg), read_schedule(cfg), tuple(lines), first_stages(frozen))
@@ -94,6 +100,8 @@ def _fill_model(model: DictConfig, job: Job) -> None:
                 node.frozen = 0  # random weights hold nothing worth freezing
         if node.get("_target_") is own_res5:
             node.out_channels = channels["res5"]
+        if node.get("_target_") is OwnBoxHead:
+            node.out_channels = box_head_width(initial.arch)
         if "num_classes" in node and not OmegaConf.is_interpolation(node, "num_classes"):
             node.num_classes = len(job.data.classes)
         # On one device SyncBN would only be a slower BN.
@@ -114,36 +122,40 @@ def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
 
 
 def _fill_data(loaders: DictConfig, job: Job) -> None:
-    if job.data.test_annotations:
-        _instances(loaders, job)
-    elif job.data.layout == "voc_boxes":
-        _boxes(loaders, job)
+    data, train, test = job.data, loaders.train, loaders.test
+    common = {"root": data.root, "classes": list(data.classes)}
+    if data.layout in BOXES:
+        train.dataset = L(voc_dicts)(split="trainval", **common)
+        test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)
+        loaders.evaluator = L(VocEvaluator)(split="test", **common)
+        if data.proposals:
+            train.dataset.proposals, test.dataset.proposals = job.annotations, data.test_annotations
+    elif data.layout in MASKS:
+        common["layout"] = data.layout
+        train.dataset, test.dataset = (L(mask_dicts)(split=split, **common) for split in ("train", "val"))
+        loaders.evaluator = L(MaskEvaluator)(split="val", **common)
     else:
-        raise UserError(f"{job.benchmark}: Detectron2 cannot be given the data layout {job.data.layout} yet")
-    train, test = loaders.train, loaders.test
+        train.dataset = L(coco_dicts)(annotations=job.annotations, pictures=data.train_pictures)
+        test.dataset = L(coco_dicts)(
+            annotations=data.test_annotations, pictures=data.test_pictures, filter_empty=False
+        )
+        loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
     train.mapper["_target_"] = test.mapper["_target_"] = Mapper
     train.num_workers = test.num_workers = job.workers
+
+
+def _fill_sizes(loaders: DictConfig, job: Job) -> None:
+    steps, resize_test = loaders.train.mapper.augmentations, loaders.test.mapper.augmentations[0]
+    crops = [step for step in steps if "crop_size" in step]
+    if job.crop_size and not crops:
+        raise UserError("--crop-size: detection trains on whole pictures; use --image-size")
     if job.image_size:
-        resize, resize_test = train.mapper.augmentations[0], test.mapper.augmentations[0]
         longest = round(resize_test.max_size * job.image_size / resize_test.short_edge_length)
-        resize.short_edge_length, resize_test.short_edge_length = [job.image_size], job.image_size
-        resize.max_size = resize_test.max_size = longest
-
-
-def _boxes(loaders: DictConfig, job: Job) -> None:
-    common = {"root": job.data.root, "classes": list(job.data.classes)}
-    loaders.train.dataset = L(voc_dicts)(split="trainval", **common)
-    loaders.test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)
-    loaders.evaluator = L(VocEvaluator)(split="test", **common)
-
-
-def _instances(loaders: DictConfig, job: Job) -> None:
-    data = job.data
-    loaders.train.dataset = L(coco_dicts)(annotations=job.annotations, pictures=data.train_pictures)
-    loaders.test.dataset = L(coco_dicts)(
-        annotations=data.test_annotations, pictures=data.test_pictures, filter_empty=False
-    )
-    loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
+        steps[0].short_edge_length, resize_test.short_edge_length = [job.image_size], job.image_size
+        steps[0].max_size = resize_test.max_size = longest
+    size = job.crop_size or (job.image_size and (job.image_size, job.image_size))
+    for step in crops if size else ():
+        step.crop_size = list(size)
 
 
 def _fill_machine(train: DictConfig, job: Job, schedule: Schedule) -> None:

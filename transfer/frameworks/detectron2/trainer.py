@@ -20,6 +20,7 @@ from transfer.jobs.job import Job
 from transfer.jobs.progress import Progress, show
 
 COCO_METRICS = ("AP", "AP50", "AP75")
+MASK_METRICS = {"mIoU": "mIoU", "aAcc": "pACC", "mAcc": "mACC"}  # MMSegmentation's names -> Detectron2's
 
 
 class TransferProgress(HookBase):
@@ -53,10 +54,15 @@ def train_and_test(job: Job) -> tuple[dict[str, float], int]:
 
 
 def flat(found: dict) -> dict[str, float]:
-    """An evaluator's results as ``bbox_AP`` and so on; its NaN for a detector that found nothing is 0."""
+    """An evaluator's results as ``bbox_AP`` and so on; its NaN for a detector that found nothing is 0.
+
+    Those of masks have the names that MMSegmentation's have.
+    """
     metrics = {}
     for name, value in found.items():
-        if isinstance(value, dict):
+        if name == "sem_seg":
+            metrics |= {ours: value[theirs] for ours, theirs in MASK_METRICS.items()}
+        elif isinstance(value, dict):
             metrics |= {f"{name}_{metric}": value[metric] for metric in COCO_METRICS}
         else:
             metrics[name] = value

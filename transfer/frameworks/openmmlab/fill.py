@@ -97,17 +97,19 @@ def _fill_run(config: Config, job: Job) -> None:
     config.randomness = {"seed": job.seed}
     config.launcher = "pytorch" if job.gpus > 1 else "none"
     for loader in (config.train_dataloader, config.test_dataloader):
-        loader.num_workers, loader.persistent_workers = job.workers, job.workers > 0
+        loader.num_workers, loader.persistent_workers = job.workers, False
         for step in _dicts(loader.dataset):
             if step.get("type") == "LoadImageFromFile":  # theirs does not name a broken picture
                 step.pop("backend_args", None)
                 step["type"] = "ReadPicture"
+    config.train_dataloader.worker_init_fn = {"type": "seed_worker"}
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     config.train_cfg.pop("val_interval", None)
     config.custom_imports.imports = [*config.custom_imports.imports, *OURS]
     config.custom_hooks = [
         *config.get("custom_hooks", []),
         {"type": "PlainStateHook"},
+        {"type": "EpochSeeds"},
         {"type": "TransferProgress"},
     ]
     # Two are kept: with one, the old file is removed before the new one is there.

@@ -1,8 +1,13 @@
-"""What this project adds to a framework's run: progress lines, whole checkpoints of plain data."""
+"""What this project adds to a framework's run: progress lines, epochs' seeds, whole and plain checkpoints."""
 
+import random
+
+import numpy as np
+import torch
+from mmengine.dist import get_rank
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.registry import FUNCTIONS, HOOKS
+from mmengine.runner import Runner, set_random_seed
 
 from distill.engine import hooks  # noqa: F401  registers PlainStateHook and the atomic file backend
 from transfer.jobs.progress import Progress
@@ -20,3 +25,22 @@ class TransferProgress(Hook):
         if loss != loss:
             raise FloatingPointError(f"the loss is not a number at step {runner.iter + 1}: lower the rate")
         self.progress.step(runner.iter + 1, loss)
+
+
+@HOOKS.register_module()
+class EpochSeeds(Hook):
+    """What an epoch draws follows from seed, step and process alone, so that a resumed run draws the same."""
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        set_random_seed((runner.seed * 1_000_003 + runner.iter + get_rank()) % 2**32)
+
+
+@FUNCTIONS.register_module()
+def seed_worker(worker_id: int) -> None:
+    """Seeds a data-loading process by torch's own seed of it, which the main process draws every epoch.
+
+    mmengine's own seeds it by its number alone: every epoch, and a resumed run, would draw the same again.
+    """
+    seed = torch.initial_seed() % 2**32
+    random.seed(seed)
+    np.random.seed(seed)
