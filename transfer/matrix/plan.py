@@ -17,7 +17,7 @@ from transfer.jobs.job import Job, Run, make_run
 from transfer.jobs.queue import Place
 from transfer.matrix.choices import ALL, choose_benchmarks, choose_places, parse_seeds, parse_split_size
 
-SMOKE_STEPS = 20  # of every run of `all --smoke`, which shows that the whole matrix works
+SMOKE_STEPS = 10  # of every run of `all --smoke`, which shows that the whole matrix works
 
 
 @dataclass(frozen=True)
