@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.data import sets  # noqa: E402
-from distill.engine.options import parse_options  # noqa: E402
-from distill.errors import UserError, run_cli, unknown  # noqa: E402
+from distill.errors import UserError, run_cli  # noqa: E402
 from distill.results.protocol import Protocol, declared  # noqa: E402
 
 if TYPE_CHECKING:
@@ -82,6 +81,10 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--few-shot", default="", metavar="A,B", help="with few labels as well: '1-shot,1%%,10%%'"
     )
+    what.add_argument(
+        "--label-list", nargs="+", default=[], metavar="SHARE=FILE",
+        help="published lists for protocols with few labels, an image's name a line: 1%%=1percent.txt",
+    )  # fmt: skip
     what.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="PROTOCOL.KEY=VALUE",
         help="other settings of a protocol",
@@ -151,29 +154,11 @@ def import_file(path: str) -> None:
 
 def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
     """The protocols asked for with their settings."""
-    from distill.evaluation import build, evaluators_by_name
-
     if args.file:
         import_file(args.file)
-    known = evaluators_by_name()
-    names = list(known) if args.protocols == "all" else args.protocols.split(",")
-    for name in names:
-        if name not in known:
-            raise unknown("protocol", name, known)
-    settings = {name: {} for name in names}
-    if args.few_shot:
-        having = [name for name, kind in known.items() if "few_shot" in kind.__annotations__]
-        if not (chosen := [name for name in names if name in having]):
-            raise UserError(f"--few-shot needs {' or '.join(having)} among the --protocols")
-        for name in chosen:
-            settings[name]["few_shot"] = tuple(args.few_shot.split(","))
-    for option, value in parse_options(args.cfg_options).items():
-        name, _, key = option.partition(".")
-        if name not in settings:
-            valid = ", ".join(names)
-            raise UserError(f"--cfg-options {option}: write PROTOCOL.SETTING=VALUE; protocols: {valid}")
-        settings[name][key] = value
-    return [build(name, args.seed, **settings[name]) for name in names]
+    from distill.evaluation.choose import choose
+
+    return choose(args.protocols, args.seed, args.few_shot, args.label_list, args.cfg_options)
 
 
 def weights_of(args: argparse.Namespace) -> "Weights":

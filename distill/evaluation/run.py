@@ -33,7 +33,8 @@ from distill.results.protocol import Protocol
 # A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
 # ``EVALUATORS``. ``run`` gives name -> percent, or an ``Outcome``; global random state stays as it was. It
 # takes, by kind, ``(train: Features, val: Features)``, None for a part that the protocol does not look at, or
-# ``(images: Images)``. One that trains on images may have ``passes``: see ``distill.evaluation.plan.Cell``.
+# ``(images: Images)``. One on features that says ``keeps_files = True`` is given, as ``folder``, the work dir
+# as well, or None. One that trains on images may have ``passes``: see ``distill.evaluation.plan.Cell``.
 Evaluator = Any
 
 
@@ -137,7 +138,7 @@ def evaluate(
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
-        work_dir: folder for the runs of protocols that train on images.
+        work_dir: folder for the runs of protocols that train on images, and for lists of labels.
         keep: folder for the features: see ``extract_both``.
         data: the known set that the images are.
 
@@ -163,7 +164,8 @@ def evaluate(
                 place = place_of(keep, own, extraction)
                 features[own] = extract_both(backbone, train, val, own, say, place, needed[own])
             start = time.perf_counter()
-            found = evaluator.run(*features[own])
+            folder = {"folder": work_dir} if getattr(evaluator, "keeps_files", False) else {}
+            found = evaluator.run(*features[own], **folder)
             for part, taken in zip(PARTS, features[own], strict=True):
                 if part in protocol.parts:
                     settings[part] |= {"images": len(taken.x), "unreadable": len(taken.unreadable)}

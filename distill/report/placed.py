@@ -90,7 +90,8 @@ def _line(table: Table, group: Group, measured: dict[int, Block], model: Model, 
     cells = []
     for number, column in enumerate(table.columns):
         if block := measured.get(number):
-            cells.append(str(block.cells[column.metric, model]))
+            cell = block.cells[column.metric, model]
+            cells.append(f"{cell} ± {cell.draws:.1f}" if cell.draws is not None else str(cell))
         else:
             cells.append("" if column.task else origin.told(column.metric))
     told = {"method": model.label, "student": named(model.backbone), "teacher": origin.teacher}
@@ -112,6 +113,8 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
     for number, block in measured.items():
         given = table.columns[number].given | group.given
         words.append(block.seeds[model])
+        if block.cells[table.columns[number].metric, model].draws is not None:
+            words.append("± over draws of the labels")
         if not block.known or len(_several(given.get("data", ""))) > 1:
             words.append(f"data: {clip(block.data, 80) or 'unknown'}")
         words.append(reduced(block.known, block.settings))

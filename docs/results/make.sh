@@ -6,10 +6,11 @@
 #   OUT      a folder for the runs; OUT/report/report.html is the report
 #
 # Distils ResNet-18s by two methods over seeds, varies CompRess's temperature and OSS's dropout and adversary, measures
-# all beside a random start and the teacher, and fine-tunes one student for detection and segmentation. The same command
-# goes on where it was interrupted. Smaller or larger: EPOCHS=1 SEEDS=0 STEPS=20 docs/results/make.sh ...
+# all beside a random start and the teacher, draws what one student has learned, and fine-tunes it for detection and
+# segmentation. The same command goes on where it was interrupted. Smaller or larger:
+# EPOCHS=1 SWEEP_EPOCHS=1 SEEDS=0 STEPS=20 docs/results/make.sh ...
 set -euo pipefail
-[ $# -eq 3 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 EPOCHS=${EPOCHS:-4} SEEDS=${SEEDS:-0,1,2} SWEEP_EPOCHS=${SWEEP_EPOCHS:-2} STEPS=${STEPS:-100} PYTHON=${PYTHON:-python}
@@ -72,7 +73,10 @@ for init in distilled random; do
     --crop-size 180 240 --max-steps "$STEPS" --batch-size 4 --seeds 1 --gpus 0 --init $init --work-dir transfer
 done
 
-"$PYTHON" tools/report.py results.jsonl sweep-*/results.jsonl transfer/results.jsonl --out report
+step figures "$PYTHON" tools/figures.py "$STUDENT" teacher.pth --random resnet18 --data $IMAGES "${PIXELS[@]}" --resize 64 \
+  --out figures
+
+"$PYTHON" tools/report.py results.jsonl sweep-*/results.jsonl transfer/results.jsonl --figures figures --out report
 # folders that were written down in full
 sed -i "s#$OUT/##g; s#$ROOT/##g; s#$(realpath data)#data#g; s#$(realpath teacher.pth)#teacher.pth#g" report/report.{html,md}
 echo "$OUT/report/report.html"

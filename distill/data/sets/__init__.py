@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -51,6 +52,7 @@ class DataSet:
         return UserError(f"{self.name}: {what}; expected in {root}: {tree}; published: {self.published_at}")
 
 
+@cache
 def declared() -> dict[str, DataSet]:
     """Name -> every set declared in this package, in the order of their names.
 
