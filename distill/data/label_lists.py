@@ -49,10 +49,13 @@ def percent_of(share: str) -> float:
 
 def check_lists(lists: dict[str, str], shares: Sequence[str], protocol: str) -> None:
     """Raises UserError unless each of a protocol's lists is for one of the shares that it takes."""
+    if isinstance(shares, str):
+        raise UserError(f"{protocol}.labels is {shares!r}; valid: shares of them, as in ('1%', '10%')")
     if not isinstance(lists, dict):
         raise UserError(f"{protocol}.lists is {lists!r}; valid: a file for each share, {{'1%': 'FILE'}}")
-    for share in lists:
+    for share in shares:
         percent_of(share)
+    for share in lists:
         if share not in shares:
             raise unknown(f"share of the labels in {protocol}.lists", share, shares)
 
@@ -69,8 +72,9 @@ def label_list(
 
 
 def names_of(images: LabelledSet) -> list[str]:
-    """What lists call the images of a set: their paths within its folder."""
-    return [images.name(row).removeprefix(f"{images.root}{os.sep}") for row in range(len(images))]
+    """What lists call the images of a set: their paths within its folder, or "image 7" of an array."""
+    names = (images.name(row) for row in range(len(images)))
+    return [name.removeprefix(str(images.root)).lstrip(f"{os.sep}, ") for name in names]
 
 
 def given_list(file: str | os.PathLike, images: LabelledSet) -> LabelList:

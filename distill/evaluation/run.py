@@ -120,7 +120,10 @@ def build(name: str, seed: int, **settings) -> Evaluator:
     for key in settings:
         if key not in valid:
             raise unknown(f"setting of {name}", key, valid)
-    return kind(**({"seed": seed} if "seed" in valid else {}) | settings)
+    try:
+        return kind(**({"seed": seed} if "seed" in valid else {}) | settings)
+    except TypeError as error:  # text where a number belongs, one number where several do
+        raise UserError(f"{name}: {error}") from error
 
 
 def evaluate(

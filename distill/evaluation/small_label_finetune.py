@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import ClassVar
 
 from distill.data.label_lists import LabelList, check_lists, label_list, percent_of
@@ -84,15 +85,13 @@ class SmallLabelFinetune:
                 "the last"
             )
         check_lists(self.lists, self.labels, "small_label_finetune")
-        for share in self.labels:
-            percent_of(share)
-            for name in ("lr", "head_lr"):
-                rates = getattr(self, name)
-                if not (isinstance(rates, dict) and isinstance(rates.get(share), int | float)):
-                    raise UserError(
-                        f"small_label_finetune.{name} is {rates}; valid: a number for each part, "
-                        f"{{{share!r}: 0.01}}"
-                    )
+        for share, name in product(self.labels, ("lr", "head_lr")):
+            rates = getattr(self, name)
+            if not (isinstance(rates, dict) and rates.get(share, 0) > 0):
+                raise UserError(
+                    f"small_label_finetune.{name} is {rates}; valid: a number above 0 for each part, "
+                    f"{{{share!r}: 0.01}}"
+                )
 
     def run(self, images: Images) -> Outcome:
         metrics, lists = {}, {}

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from distill.data.label_lists import check_lists, label_list, percent_of
+from distill.data.label_lists import check_lists, label_list
 from distill.distributed import default_device
 from distill.errors import UserError
 from distill.evaluation.features import Features
@@ -78,7 +78,6 @@ class SmallLabelLinear:
             raise UserError("small_label_linear: batch_size must be at least 1, lr above 0")
         check_lists(self.lists, self.labels, "small_label_linear")
         for share in self.labels:
-            percent_of(share)
             if not (isinstance(self.epochs, dict) and self.epochs.get(share, 0) >= 1):
                 raise UserError(
                     f"small_label_linear.epochs is {self.epochs}; valid: a number for each part, "

@@ -251,6 +251,7 @@ def test_other_layouts_are_recognised(evaluate, data, tmp_path):
             ("--data", "images", "--cfg-options", "linear.epoch=1"),
             "unknown setting of linear 'epoch'; did you mean 'epochs'",
         ),
+        (("--data", "images", "--cfg-options", "linear.lr=fast"), "linear: '<=' not supported between"),
         (("--data", "images", "--import", "mine.py"), "--import: no such file: mine.py"),
         (("my_run/last.pth", "--data", "images", "--std", "0", "1", "1"), "--std 0.0 1.0 1.0: valid: three"),
         (("--data", "images"), "no checkpoint given"),

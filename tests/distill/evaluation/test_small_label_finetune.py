@@ -136,8 +136,9 @@ def test_defaults_are_the_papers():
     [
         (dict(epochs=0), "epochs and batch_size must be at least 1"),
         (dict(epochs=5), r"milestones is \(12, 16\); valid: epochs below 5, the last"),
-        (dict(labels=("5%",)), "lr is .*valid: a number for each part, {'5%': 0.01}"),
-        (dict(lr=0.1), "lr is 0.1; valid: a number for each part"),
+        (dict(labels=("5%",)), "lr is .*valid: a number above 0 for each part, {'5%': 0.01}"),
+        (dict(lr=0.1), "lr is 0.1; valid: a number above 0 for each part"),
+        (dict(labels="10%"), r"labels is '10%'; valid: shares of them, as in \('1%', '10%'\)"),
         (dict(labels=("few",)), "valid: a share of them"),
         (dict(lists={"2%": "a.txt"}), "unknown share of the labels in small_label_finetune.lists '2%'"),
         (dict(lists="a.txt"), "small_label_finetune.lists is 'a.txt'; valid: a file for each share"),
