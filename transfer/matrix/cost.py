@@ -35,8 +35,8 @@ def time_left(runs: Sequence[Run], rows: Sequence[dict], places: int) -> str:
 
 def expected_seconds(run: Run, rows: Sequence[dict]) -> float | None:
     """Mean duration of uninterrupted runs of the same kind; None if there is no row of one."""
-    same = [row["seconds"] for row in rows if _kind(row["settings"]) == _kind(run.settings)
-            and row["settings"].get("resumed_from") == 0]  # fmt: skip
+    whole = [row for row in rows if row.get("settings", {}).get("resumed_from") == 0]
+    same = [row["seconds"] for row in whole if _same_kind(row["settings"], run.settings)]
     return statistics.fmean(same) if same else None
 
 
@@ -67,7 +67,8 @@ def expected_bytes(run: Run, work_dir: Path) -> tuple[int, bool]:
     """
     for result in sorted(work_dir.glob(f"{run.job.benchmark}/*/seed_*/{RESULT}")):
         job = result.with_name("job.json")
-        if job.exists() and _kind(json.loads(job.read_text()).get("settings", {})) == _kind(run.settings):
+        known = json.loads(job.read_text()).get("settings", {}) if job.exists() else {}
+        if _same_kind(known, run.settings):
             return _size(result.parent), True
     return CHECKPOINTS * COPIES * _weights(run.job.initial.arch), False
 
@@ -83,8 +84,8 @@ def _weights(arch: str) -> int:
         return sum(part.numel() * part.element_size() for part in create_backbone(arch).parameters())
 
 
-def _kind(settings: dict) -> list:
-    return [settings.get(key) for key in KIND]
+def _same_kind(one: dict, other: dict) -> bool:
+    return all(one.get(key) == other.get(key) for key in KIND)
 
 
 def _size(folder: Path) -> int:
