@@ -24,8 +24,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.data import sets  # noqa: E402
-from distill.engine.options import parse_options  # noqa: E402
-from distill.errors import UserError, run_cli, unknown  # noqa: E402
+from distill.errors import UserError, run_cli  # noqa: E402
 from distill.results.protocol import Protocol, declared  # noqa: E402
 
 if TYPE_CHECKING:
@@ -82,6 +81,10 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--few-shot", default="", metavar="A,B", help="with few labels as well: '1-shot,1%%,10%%'"
     )
+    what.add_argument(
+        "--label-list", nargs="+", default=[], metavar="SHARE=FILE",
+        help="published lists for protocols with few labels, an image's name a line: 1%%=1percent.txt",
+    )  # fmt: skip
     what.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="PROTOCOL.KEY=VALUE",
         help="other settings of a protocol",
@@ -151,29 +154,11 @@ def import_file(path: str) -> None:
 
 def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
     """The protocols asked for with their settings."""
-    from distill.evaluation import build, evaluators_by_name
-
     if args.file:
         import_file(args.file)
-    known = evaluators_by_name()
-    names = list(known) if args.protocols == "all" else args.protocols.split(",")
-    for name in names:
-        if name not in known:
-            raise unknown("protocol", name, known)
-    settings = {name: {} for name in names}
-    if args.few_shot:
-        having = [name for name, kind in known.items() if "few_shot" in kind.__annotations__]
-        if not (chosen := [name for name in names if name in having]):
-            raise UserError(f"--few-shot needs {' or '.join(having)} among the --protocols")
-        for name in chosen:
-            settings[name]["few_shot"] = tuple(args.few_shot.split(","))
-    for option, value in parse_options(args.cfg_options).items():
-        name, _, key = option.partition(".")
-        if name not in settings:
-            valid = ", ".join(names)
-            raise UserError(f"--cfg-options {option}: write PROTOCOL.SETTING=VALUE; protocols: {valid}")
-        settings[name][key] = value
-    return [build(name, args.seed, **settings[name]) for name in names]
+    from distill.evaluation.choose import choose
+
+    return choose(args.protocols, args.seed, args.few_shot, args.label_list, args.cfg_options)
 
 
 def weights_of(args: argparse.Namespace) -> "Weights":
@@ -231,7 +216,7 @@ def main() -> None:
     from distill.distributed import join_torchrun, rank, world_size
     from distill.evaluation import Extraction, evaluate, format_table
     from distill.evaluation.cost import left_out, measure, plan_lines
-    from distill.evaluation.plan import done_before, help_extract, make_plan, run_plan
+    from distill.evaluation.plan import done_before, extract_shared, make_plan, run_plan
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
@@ -248,17 +233,18 @@ def main() -> None:
     rows = results.read(file) if planned else []
     is_done = done_before(rows, backbone, weights, extraction, args.seed)
     plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)
-    if planned and plan.unfit and not plan.data:
-        raise UserError("; ".join(left_out(plan)))
     if rank() > 0:
-        help_extract(plan, backbone, extraction, args.features)
+        for name in plan.data if not args.dry_run else ():
+            extract_shared(plan, name, backbone, extraction, Path(args.features) / name)
         return
     if planned or args.dry_run:
-        print(*plan_lines(plan, measure(plan, backbone, extraction)), sep="\n")
+        seconds = measure(plan, backbone, extraction)
+        print(*plan_lines(plan, extraction, seconds), sep="\n")
     if args.dry_run:
         return
-    if not plan.data:
-        raise UserError(f"{args.data_root}: none of these data sets is there")
+    if planned and not plan.data:
+        reason = "; ".join(left_out(plan))
+        raise UserError(reason or f"{args.data_root}: none of these data sets is there")
     measured, failed = [], []
     if planned:
         found = run_plan(plan, backbone, extraction, failed, work_dir, args.features)

@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", metavar="ROOT", help="folder with train and val, a folder a class in each")
     parser.add_argument("--data-root", metavar="DIR", help="or the folder with known data sets,")
     parser.add_argument("--set", metavar="NAME", help="... of which this one (those that evaluate.py lists)")
+    parser.add_argument("--images", metavar="DIR", help="or any folder of pictures, for feature_maps alone")
     parser.add_argument(
         "--results", nargs="+", metavar="FILE",
         help="in place of networks: draw per_category from rows of cluster_alignment",
@@ -75,8 +76,8 @@ def check(args: argparse.Namespace) -> None:
             raise unknown("figure", name, known)
     if bool(networks) == bool(args.results):
         raise UserError("name checkpoints (or --random ARCH), or else --results FILE")
-    if networks and bool(args.data) == bool(args.data_root):
-        raise UserError("name the images: --data ROOT, or --data-root DIR --set NAME")
+    if networks and sum(map(bool, (args.data, args.data_root, args.images))) != 1:
+        raise UserError("name the images: --data ROOT, --data-root DIR --set NAME, or --images DIR")
     if bool(args.data_root) != bool(args.set):
         raise UserError("--data-root and --set belong together")
     if len(args.features) not in (0, len(networks)):
@@ -95,16 +96,19 @@ def all_weights(args: argparse.Namespace) -> "list[Weights]":
 def material(args: argparse.Namespace, image_size: int) -> "Material":
     """The images."""
     from distill.data import sets
+    from distill.data.index import ImageFiles, list_images
     from distill.evaluation import Extraction, check_same_classes, list_labelled
     from distill.figures.material import Material
 
-    if args.set:
+    if args.images:
+        train, val = None, ImageFiles(args.images, list_images(args.images))
+    elif args.set:
         train, val = sets.load(args.set, args.data_root)
     else:
         train, val = (list_labelled(Path(args.data) / part) for part in ("train", "val"))
-    check_same_classes(train, val)
-    if val.labels.ndim > 1 and args.figures != "feature_maps":
-        raise UserError(f"{val.root}: images of several classes each; valid: --figures feature_maps")
+        check_same_classes(train, val)
+    if args.figures != "feature_maps" and (args.images or val.labels.ndim > 1):
+        raise UserError(f"{val.root}: pictures without one class each; valid: --figures feature_maps")
     extraction = Extraction(image_size, args.resize, batch_size=args.batch_size, workers=args.workers)
     return Material(train, val, extraction, args.seed, args.clusters, args.pictures, print)
 

@@ -22,6 +22,9 @@ def parser() -> argparse.ArgumentParser:
         "--runs", nargs="+", default=[], metavar="DIR",
         help="work directories whose loss curves to show, besides those of the checkpoints in the rows",
     )  # fmt: skip
+    parser.add_argument(
+        "--figures", nargs="+", default=[], metavar="PNG", help="pictures to show, or folders of them"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="folder for report.html and report.md")
     return parser
 
@@ -30,7 +33,7 @@ def main() -> None:
     args = parser().parse_args()
     from distill.report import write_report
 
-    html, table = write_report(args.results, Path(args.out), args.runs)
+    html, table = write_report(args.results, Path(args.out), args.runs, args.figures)
     print(f"{html}\n{table}")
 
 

@@ -35,6 +35,8 @@ class AlexNet(nn.Module):
         self.feature_info = [
             {"module": "features.1", "num_chs": 64, "reduction": 4},
             {"module": "features.4", "num_chs": 192, "reduction": 8},
+            {"module": "features.7", "num_chs": 384, "reduction": 16},
+            {"module": "features.9", "num_chs": 256, "reduction": 16},
             {"module": "features.11", "num_chs": 256, "reduction": 16},
             {"module": "features.12", "num_chs": 256, "reduction": 32},
         ]

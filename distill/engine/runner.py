@@ -14,14 +14,17 @@ from distill.errors import UserError
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """mmengine's Runner with three changes.
+    """mmengine's Runner with four changes.
 
     The dump at its start goes to the log file only. A training state is loaded strictly. The config
     key ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
-    activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers.
+    activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers. The key
+    ``device`` names the device of a run of one process, which mmengine takes a GPU for where there is one.
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        if self.cfg.get("device") and not self.distributed:
+            return model.to(self.cfg.device)
         if self.cfg.get("sync_batch_norm") and self.distributed:
             if torch.cuda.is_available():
                 from timm.layers import convert_sync_batchnorm
@@ -39,8 +42,9 @@ class DistillRunner(Runner):
         return logger
 
     def load_checkpoint(self, filename, map_location="cpu", strict=True, revise_keys=()):
+        place = self.cfg.get("device") or map_location
         try:
-            return super().load_checkpoint(filename, map_location, strict, list(revise_keys))
+            return super().load_checkpoint(filename, place, strict, list(revise_keys))
         except RuntimeError as error:
             line = " ".join(str(error).split())
             raise UserError(f"{filename}: not a training state of this config ({line[:300]})") from error

@@ -12,7 +12,7 @@ from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRAN
 from distill.targets.sources import Source, source_of
 
 # the last two are read by Runner and by Config.fromfile
-OWN_KEYS = {"batch_size", "sync_batch_norm", "find_unused_parameters", "custom_imports"}
+OWN_KEYS = {"batch_size", "device", "sync_batch_norm", "find_unused_parameters", "custom_imports"}
 
 
 def validate(config: Config) -> None:

@@ -6,7 +6,7 @@ A module that declares a ``PROTOCOL`` is found by itself; nothing is to be added
 from importlib import import_module
 
 from distill.data.labelled import LabelledFolder, LabelledSet, check_same_classes, list_labelled
-from distill.evaluation.features import Extraction, Features, evaluation_mode, extract
+from distill.evaluation.features import Extraction, Features, evaluation_mode, extract, extract_both
 from distill.evaluation.run import (
     Evaluator,
     Images,
@@ -15,7 +15,6 @@ from distill.evaluation.run import (
     build,
     evaluate,
     evaluators_by_name,
-    extract_both,
     format_table,
 )
 from distill.evaluation.together import together

@@ -9,9 +9,8 @@ import torch
 from distill.backbones import Backbone
 from distill.data import sets
 from distill.data.labelled import LabelledSet
-from distill.evaluation.features import Extraction, evaluation_mode
+from distill.evaluation.features import PARTS, Extraction, evaluation_mode
 from distill.evaluation.plan import Cell, Plan
-from distill.evaluation.run import PARTS
 from distill.features import Pictures
 
 TIMED = 16  # images of a set that pass through the network to see how long one takes
@@ -37,13 +36,15 @@ def measure(plan: Plan, backbone: Backbone, extraction: Extraction) -> dict[str,
     return {data: seconds_per_image(backbone, val, extraction) for data, val in todo.items()}
 
 
-def plan_lines(plan: Plan, seconds: dict[str, float]) -> list[str]:
+def plan_lines(plan: Plan, extraction: Extraction, seconds: dict[str, float]) -> list[str]:
     """The plan for readers; ``seconds`` an image takes, by set."""
-    images = {data: _images(plan, data) for data in seconds}
+    shared = {data: _shared(plan, data, extraction) for data in plan.data}
+    trained = {data: sum(cell.passes() for cell in plan.on(data) if cell.trains) for data in plan.data}
+    images = {data: shared[data] + trained[data] for data in seconds}
     total = sum(seconds[data] * count for data, count in images.items())
     lines = [f"plan: {len(plan.todo)} to run, {len(plan.done)} whose rows are there"]
     for data in plan.data:
-        lines += _set_lines(plan, data, seconds.get(data, 0.0))
+        lines += _set_lines(plan, data, shared[data], seconds.get(data, 0.0))
     if plan.todo:
         lines += [
             f"in all {sum(images.values()):,} images to pass through the network, about {duration(total)}: "
@@ -62,13 +63,13 @@ def left_out(plan: Plan) -> list[str]:
     ]
 
 
-def _set_lines(plan: Plan, data: str, seconds: float) -> list[str]:
+def _set_lines(plan: Plan, data: str, shared: int, seconds: float) -> list[str]:
     train, val = plan.data[data]
     known = sets.declared().get(data)
     published = f" (published: {known.train:,} + {known.val:,})" if known else ""
     timed = f", {1000 * seconds:.1f} ms each" if seconds else ""
     lines = [f"{data or val.root}: {len(train):,} + {len(val):,} images{published}{timed}"]
-    if shared := _shared(plan, data):
+    if shared:
         lines.append(f"  features: {_cost(shared, seconds)}")
     for cell in plan.on(data):
         cost = _cost(cell.passes(), seconds) if cell.trains else "on the features"
@@ -84,15 +85,10 @@ def _cost(images: int, seconds: float) -> str:
     return f"{images:,} images, {duration(images * seconds)}"
 
 
-def _shared(plan: Plan, data: str) -> int:
-    """The number of images whose features are extracted."""
-    parts = plan.shared(data)
-    return sum(len(images) for part, images in zip(PARTS, plan.data[data], strict=True) if part in parts)
-
-
-def _images(plan: Plan, data: str) -> int:
-    """The number of images of a set that pass through the network, each as often as it does."""
-    return _shared(plan, data) + sum(cell.passes() for cell in plan.on(data) if cell.trains)
+def _shared(plan: Plan, data: str, extraction: Extraction) -> int:
+    """The number of images whose features are extracted, each as often as they are."""
+    lengths = dict(zip(PARTS, map(len, plan.data[data]), strict=True))
+    return sum(lengths[part] for parts in plan.extractions(data, extraction).values() for part in parts)
 
 
 def duration(seconds: float) -> str:

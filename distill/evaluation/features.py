@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
@@ -18,7 +21,9 @@ from distill.data.labelled import LabelledSet
 from distill.distributed import rank
 from distill.errors import UserError
 from distill.features import Pictures, Store, describe, fill
+from distill.results.protocol import Protocol
 
+PARTS = ("train", "val")
 INTERPOLATIONS = ("bilinear", "bicubic")
 SQUASH = "squash"
 
@@ -28,13 +33,23 @@ class Features:
     """Features ``x`` (N, D) float32 on the CPU, labels ``y`` (N,) int64 that index ``classes``.
 
     Where an image has several labels, ``y`` is (N, C) int8: see ``LabelledSet``. ``unreadable`` names the
-    corrupt images, which are not among them.
+    corrupt images, which are not among them. ``images`` is what they are of, in the same order.
     """
 
     x: Tensor
     y: Tensor
     classes: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
+    images: LabelledSet | None = None
+
+    def of(self, numbers: np.ndarray) -> Features:
+        """Those of some of the images, given by their numbers in ``images``, without the unreadable ones."""
+        all_of_them = range(len(self.images))
+        if self.unreadable:
+            corrupt = set(self.unreadable)
+            all_of_them = [number for number in all_of_them if self.images.name(number) not in corrupt]
+        rows = torch.from_numpy(np.flatnonzero(np.isin(all_of_them, numbers)))
+        return Features(self.x[rows], self.y[rows], self.classes)
 
 
 @dataclass(frozen=True)
@@ -110,19 +125,85 @@ def extract(
     """
     with tempfile.TemporaryDirectory() if keep is None else nullcontext(keep) as place:
         network = backbone.fingerprint(state_sha256(backbone.net.state_dict()))
-        made_from = describe(network, len(images), images.fingerprint, extraction.view, "float32")
-        store = Store(place, made_from, backbone.width)
-        pictures = Pictures(images, extraction.view)
-        quiet = None if rank() == 0 else True  # None: where there is no terminal
-        with (
-            evaluation_mode(backbone),
-            tqdm(total=len(images), desc=str(images.root), disable=quiet, leave=False) as bar,
-        ):
-            progress = lambda done, _: bar.update(done - bar.n)  # noqa: E731
-            fill(store, backbone, pictures, extraction.batch_size, extraction.workers, progress)
+        with evaluation_mode(backbone):
+            store = filled(place, backbone, network, backbone.width, images, extraction)
         x, y = torch.from_numpy(store.rows()), torch.from_numpy(images.labels)
     unreadable = tuple(sorted(store.unreadable))
     if unreadable:
         kept = torch.tensor([images.name(row) not in store.unreadable for row in range(len(images))])
         x, y = x[kept], y[kept]
-    return Features(x, y, images.classes, unreadable)
+    return Features(x, y, images.classes, unreadable, images)
+
+
+def filled(
+    folder: str | os.PathLike,
+    network: nn.Module,
+    fingerprint: dict,
+    width: int,
+    images: LabelledSet,
+    extraction: Extraction,
+    dtype: str = "float32",
+) -> Store:
+    """A folder with what ``network`` makes of the images, a row (width,) each, with a bar meanwhile.
+
+    Args:
+        network: images (B, 3, H, W) uint8 -> (B, width), in eval mode.
+        fingerprint: what identifies it.
+    """
+    made_from = describe(fingerprint, len(images), images.fingerprint, extraction.view, dtype)
+    store = Store(folder, made_from, width)
+    quiet = None if rank() == 0 else True  # None: where there is no terminal
+    with tqdm(total=len(images), desc=str(images.root), disable=quiet, leave=False) as bar:
+        progress = lambda done, _: bar.update(done - bar.n)  # noqa: E731
+        pictures = Pictures(images, extraction.view)
+        fill(store, network, pictures, extraction.batch_size, extraction.workers, progress)
+    return store
+
+
+def prepared(extraction: Extraction, protocol: Protocol) -> Extraction:
+    """The protocol's own way to resize, where the user says nothing of it."""
+    return replace(extraction, resize=extraction.resize or protocol.resize or None)
+
+
+def extractions(protocols: Iterable[Protocol], extraction: Extraction) -> dict[Extraction, set[str]]:
+    """Each way in which these protocols have features made, and of which parts: once for all of them."""
+    found: dict[Extraction, set[str]] = {}
+    for protocol in protocols:
+        if protocol.kind == "features":
+            found.setdefault(prepared(extraction, protocol), set()).update(protocol.parts)
+    return found
+
+
+def place_of(keep: str | os.PathLike | None, own: Extraction, extraction: Extraction) -> Path | None:
+    """Where features are kept; those of a protocol's own way to resize in a folder of its name."""
+    return None if keep is None else Path(keep) / ("" if own == extraction else str(own.resize))
+
+
+def extract_both(
+    backbone: Backbone,
+    train: LabelledSet,
+    val: LabelledSet,
+    extraction: Extraction,
+    say: Callable[[str], None] = lambda line: None,
+    keep: str | os.PathLike | None = None,
+    parts: Container[str] = PARTS,
+) -> tuple[Features | None, Features | None]:
+    """Features of the training and the validation images; says how many and which could not be read.
+
+    Args:
+        keep: they are kept in its folders ``train`` and ``val``: see ``extract``.
+        parts: of which images; None stands for the others' features.
+    """
+    features = []
+    for part, images in zip(PARTS, (train, val), strict=True):
+        if part not in parts:
+            features.append(None)
+            continue
+        start = time.perf_counter()
+        found = extract(backbone, images, extraction, None if keep is None else Path(keep) / part)
+        seconds = time.perf_counter() - start
+        say(f"{images.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
+        for path in found.unreadable:
+            say(f"skipped, could not be read: {path}")
+        features.append(found)
+    return tuple(features)

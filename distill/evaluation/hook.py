@@ -13,9 +13,9 @@ from distill.data.labelled import check_same_classes, list_labelled
 from distill.distributed import rank
 from distill.engine.hooks import method_of
 from distill.errors import UserError, unknown
-from distill.evaluation.features import Extraction
+from distill.evaluation.features import Extraction, extract_both
 from distill.evaluation.random_state import untouched_random_state
-from distill.evaluation.run import Evaluator, evaluate, extract_both, format_table
+from distill.evaluation.run import Evaluator, evaluate, format_table
 from distill.evaluation.together import together
 from distill.registry import EVALUATORS, HOOKS
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from distill.backbones import Backbone
 from distill.checkpoints import read_weights, save_student
 from distill.data import sets
+from distill.data.label_lists import given_list
 from distill.data.labelled import list_labelled
 from distill.data.unlabelled import AugmentedImages, collate_views
 from distill.engine.config_root import config_root
@@ -30,10 +32,20 @@ class LabelledImages(AugmentedImages):
         data_root: the folder of ``ROOT/<class>/**``, or the one that holds the known sets.
         augmentation, seed: as in ``AugmentedImages``; ``label`` in its items is the number of the class.
         known: a known set (``distill.data.sets``), whose training images these are; "": those of the folder.
+        label_list: a file that names those to take (``distill.data.label_lists``); None: all of them.
     """
 
-    def __init__(self, data_root: str, augmentation: dict, seed: int = 0, known: str = ""):
+    def __init__(
+        self,
+        data_root: str,
+        augmentation: dict,
+        seed: int = 0,
+        known: str = "",
+        label_list: str | None = None,
+    ):
         images = sets.load(known, data_root)[0] if known else list_labelled(data_root)
+        if label_list is not None:
+            images = images.subset(given_list(label_list, images).rows)
         super().__init__(images, augmentation, seed)
 
     def __getitem__(self, item: tuple[int, int]) -> dict:
@@ -85,7 +97,13 @@ class Classifier(Method):
 
 @dataclass(frozen=True)
 class Training:
-    """How a classifier is trained; ``augmentation``, ``optimizer`` and ``schedule`` are configs."""
+    """How a classifier is trained; ``augmentation``, ``optimizer`` and ``schedule`` are configs.
+
+    Attributes:
+        frozen: train the linear layer alone.
+        backbone_lr: learning rate of the network, if that is not the optimizer's, which is the layer's.
+        label_list: file that names the training images; None: all of them.
+    """
 
     frozen: bool
     augmentation: dict
@@ -94,6 +112,8 @@ class Training:
     batch_size: int
     schedule: tuple[dict, ...]
     seed: int
+    backbone_lr: float | None = None
+    label_list: Path | None = None
 
 
 def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.Sequential]:
@@ -116,7 +136,15 @@ def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.S
     loader.dataset = dict(type="LabelledImages", **images.train.config, augmentation=training.augmentation)
     loader.collate_fn = dict(type="collate_labelled")
     loader.num_workers = images.extraction.workers
+    if training.label_list is not None:
+        loader.dataset.label_list = str(training.label_list)
     config.optim_wrapper = dict(type="OptimWrapper", optimizer=training.optimizer)
+    if training.backbone_lr is not None:
+        # the key is part of each of the network's parameters' names and of none of the layer's
+        times = training.backbone_lr / training.optimizer["lr"]
+        config.optim_wrapper.paramwise_cfg = dict(custom_keys={"student.": dict(lr_mult=times)})
+        images.say(f"learning rates: network {training.backbone_lr:g}, layer {training.optimizer['lr']:g}")
+    config.device = str(next(network.parameters()).device)
     config.train_cfg.max_epochs = training.epochs
     config.param_scheduler = list(training.schedule)
     last = pretrain(

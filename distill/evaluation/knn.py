@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import mean, pstdev
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from distill.data.label_lists import check_lists, given_list
 from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.neighbours import nearest
+from distill.evaluation.run import Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
 
@@ -74,9 +76,14 @@ class KNN:
 
     Neighbours vote with weight ``exp(similarity / temperature)``; for k = 1 that is the plain nearest
     neighbour. ``few_shot`` adds the 1-NN accuracy with a part of the training labels, as mean and
-    standard deviation over ``draws`` random draws (CompRess Table 3: ``('1-shot', '1%', '10%')``).
+    standard deviation over ``draws`` random draws (CompRess Table 3: ``('1-shot', '1%', '10%')``). Where the
+    labels of a part are listed in a file, as they are published for ImageNet, nothing is drawn.
+
+    Args:
+        lists: part -> file of its list (``distill.data.label_lists``); these parts are measured as well.
 
     Metrics: ``1nn``, ``20nn``, and for each part ``1nn_1-shot`` and ``1nn_1-shot_std``; top-1 in percent.
+    Details: ``lists``, which list it was, where one is given.
     """
 
     k: tuple[int, ...] = (1, 20)
@@ -85,6 +92,7 @@ class KNN:
     draws: int = 10
     seed: int = 0
     backend: str = "auto"
+    lists: dict[str, str] = field(default_factory=dict)
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
@@ -95,24 +103,31 @@ class KNN:
             raise UserError("temperature must be above 0, draws at least 1")
         for part in self.few_shot:
             subset(torch.zeros(1), part, torch.Generator())
+        check_lists(self.lists, self.lists, "knn")
 
-    def run(self, train: Features, val: Features) -> dict[str, float]:
+    def run(self, train: Features, val: Features) -> dict[str, float] | Outcome:
         similarity, rows = nearest(val.x, train.x, max(self.k), self.backend)
         labels, classes = train.y[rows], len(train.classes)
         metrics = {}
         for k in self.k:
             predicted = vote(similarity[:, :k], labels[:, :k], classes, self.temperature)
             metrics[f"{k}nn"] = _accuracy(predicted, val.y)
-        for part in self.few_shot:
+        lists = {part: given_list(file, train.images) for part, file in self.lists.items()}
+        for part, chosen in lists.items():
+            few = train.of(chosen.rows)
+            metrics[f"1nn_{part}"] = self._nearest_of(few.x, few.y, val)
+        for part in (part for part in self.few_shot if part not in lists):
             generator = torch.Generator().manual_seed(self.seed)
             draws = [subset(train.y, part, generator) for _ in range(self.draws)]
-            results = [self._nearest_of(rows, train, val) for rows in draws]
+            results = [self._nearest_of(train.x[rows], train.y[rows], val) for rows in draws]
             metrics |= {f"1nn_{part}": mean(results), f"1nn_{part}_std": pstdev(results)}
-        return metrics
+        if not lists:
+            return metrics
+        return Outcome(metrics, {"lists": {part: chosen.told() for part, chosen in lists.items()}})
 
-    def _nearest_of(self, rows: Tensor, train: Features, val: Features) -> float:
-        _, found = nearest(val.x, train.x[rows], 1, self.backend)
-        return _accuracy(train.y[rows][found[:, 0]], val.y)
+    def _nearest_of(self, x: Tensor, y: Tensor, val: Features) -> float:
+        _, found = nearest(val.x, x, 1, self.backend)
+        return _accuracy(y[found[:, 0]], val.y)
 
 
 def _accuracy(predicted: Tensor, y: Tensor) -> float:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from distill.distributed import default_device
 from distill.errors import UserError
 from distill.evaluation.features import Features
+from distill.evaluation.linear_layer import ROWS_AT_ONCE, Descent, accuracies, fit, logits_of
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
 
@@ -29,7 +30,6 @@ PROTOCOL = Protocol(
     default=2,
 )
 
-ROWS_AT_ONCE = 2**16
 CONSTANT = 1e-7  # a dimension with less deviation than this differs by rounding only
 
 
@@ -86,32 +86,13 @@ class Linear:
     def run(self, train: Features, val: Features) -> dict[str, float]:
         device = self.device or default_device()
         x, x_val = (part.to(device) for part in standardise(train.x, val.x))
-        classifier = self.fit(x, train.y.to(device), len(train.classes))
-        with torch.no_grad():
-            logits = torch.cat([classifier(part).cpu() for part in x_val.split(ROWS_AT_ONCE)])
-        wanted = [1, 5] if len(train.classes) > 5 else [1]
-        return {f"top{k}": topk_accuracy(logits, val.y, k) for k in wanted}
+        layer = self.fit(x, train.y.to(device), len(train.classes))
+        return accuracies(logits_of(layer, x_val), val.y)
 
     def fit(self, x: Tensor, y: Tensor, classes: int) -> nn.Linear:
         """The trained layer; its start and the order of the batches come from ``seed`` alone."""
-        generator = torch.Generator().manual_seed(self.seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(self.seed)
-            classifier = nn.Linear(x.shape[1], classes).to(x.device)
-        optimizer = torch.optim.SGD(
-            classifier.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay
-        )
-        schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma)
-        for _ in range(self.epochs):
-            for rows in torch.randperm(len(x), generator=generator).to(x.device).split(self.batch_size):
-                loss = F.cross_entropy(classifier(x[rows]), y[rows])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-            schedule.step()
-        return classifier
-
-
-def topk_accuracy(logits: Tensor, y: Tensor, k: int) -> float:
-    """Percentage of rows of ``logits`` (N, C) whose k largest include the label ``y`` (N,)."""
-    return 100 * (logits.topk(k).indices == y[:, None]).any(dim=1).double().mean().item()
+        descent = Descent(
+            self.epochs, self.lr, self.momentum, self.weight_decay, self.batch_size, self.seed,
+            self.milestones, self.gamma,
+        )  # fmt: skip
+        return fit(x, y, classes, descent)

@@ -7,7 +7,7 @@ import os
 import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from distill.backbones.weights import Weights
 from distill.data import sets
 from distill.data.labelled import LabelledSet
 from distill.errors import UserError
-from distill.evaluation.features import Extraction
-from distill.evaluation.run import PARTS, Evaluator, Result, evaluate, extract_both, misfit, settings_of
+from distill.evaluation.features import PARTS, Extraction, extract_both, extractions, place_of
+from distill.evaluation.run import Evaluator, Result, evaluate, misfit, settings_of
 from distill.results.protocol import Protocol
 
 Pair = tuple[LabelledSet, LabelledSet]
@@ -72,10 +72,9 @@ class Plan:
     def on(self, data: str) -> list[Cell]:
         return [cell for cell in self.todo if cell.data == data]
 
-    def shared(self, data: str) -> set[str]:
-        """The parts of a set whose features are extracted, once for all protocols on features."""
-        cells = [cell for cell in self.on(data) if not cell.trains]
-        return {part for cell in cells for part in cell.evaluator.protocol.parts}
+    def extractions(self, data: str, extraction: Extraction) -> dict[Extraction, set[str]]:
+        """Each way in which features of a set are made, and of which parts."""
+        return extractions([cell.evaluator.protocol for cell in self.on(data)], extraction)
 
 
 def sets_of(protocol: Protocol) -> tuple[str, ...]:
@@ -168,9 +167,10 @@ def run_plan(
     """
     for data in plan.data:
         with tempfile.TemporaryDirectory() if keep is None else nullcontext(Path(keep) / data) as place:
-            for number, cell in enumerate(plan.on(data)):
-                # the files in ``place`` make one extraction of it; what there is to say of it is said once
-                line = say if number == 0 or cell.trains else lambda _: None
+            with suppress(Exception):  # the cells that need these features try again and tell
+                extract_shared(plan, data, backbone, extraction, place, say)
+            for cell in plan.on(data):
+                line = say if cell.trains else lambda _: None
                 pair = cell.train, cell.val
                 try:
                     (result,) = evaluate(
@@ -185,8 +185,14 @@ def run_plan(
                     yield result
 
 
-def help_extract(plan: Plan, backbone: Backbone, extraction: Extraction, keep: str | os.PathLike) -> None:
-    """What the other processes do while the first runs the plan: their share of the features."""
-    for data, pair in plan.data.items():
-        if parts := plan.shared(data):
-            extract_both(backbone, *pair, extraction, keep=Path(keep) / data, parts=parts)
+def extract_shared(
+    plan: Plan,
+    data: str,
+    backbone: Backbone,
+    extraction: Extraction,
+    place: str | os.PathLike,
+    say: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Writes the features of a set for all cells to run on it; several processes share the work."""
+    for own, parts in plan.extractions(data, extraction).items():
+        extract_both(backbone, *plan.data[data], own, say, place_of(place, own, extraction), parts)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,24 @@ from distill.data import sets
 from distill.data.labelled import LabelledSet, different_classes
 from distill.distributed import world_size
 from distill.errors import UserError, unknown
-from distill.evaluation.features import Extraction, Features, extract
+from distill.evaluation.features import (
+    PARTS,
+    Extraction,
+    extract_both,
+    extractions,
+    place_of,
+    prepared,
+)
 from distill.evaluation.random_state import untouched_random_state
 from distill.registry import EVALUATORS
 from distill.results import make_row
 from distill.results.protocol import Protocol
 
-PARTS = ("train", "val")
 # A frozen dataclass whose fields are its settings and whose ``protocol`` is a ``Protocol``, registered in
 # ``EVALUATORS``. ``run`` gives name -> percent, or an ``Outcome``; global random state stays as it was. It
-# takes, by kind, ``(train: Features, val: Features)`` or ``(images: Images)``.
+# takes, by kind, ``(train: Features, val: Features)``, None for a part that the protocol does not look at, or
+# ``(images: Images)``. One on features that says ``keeps_files = True`` is given, as ``folder``, the work dir
+# as well, or None. One that trains on images may have ``passes``: see ``distill.evaluation.plan.Cell``.
 Evaluator = Any
 
 
@@ -130,7 +138,7 @@ def evaluate(
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
-        work_dir: folder for the runs of protocols that train on images.
+        work_dir: folder for the runs of protocols that train on images, and for lists of labels.
         keep: folder for the features: see ``extract_both``.
         data: the known set that the images are.
 
@@ -147,22 +155,24 @@ def evaluate(
             raise UserError(f"{training[0]} trains a network: it needs a work dir for its run")
         if world_size() > 1:
             raise UserError(f"{training[0]} trains in one process: run it without torchrun")
-    needed = {part for each in evaluators if each.protocol.kind == "features" for part in each.protocol.parts}
-    features = None
+    needed, features = extractions([each.protocol for each in evaluators], extraction), {}
     for evaluator in evaluators:
         protocol, settings = evaluator.protocol, settings_of(backbone, train, val, extraction, evaluator)
         if protocol.kind == "features":
-            if features is None:
-                features = extract_both(backbone, train, val, extraction, say, keep, needed)
+            own = prepared(extraction, protocol)
+            if own not in features:
+                place = place_of(keep, own, extraction)
+                features[own] = extract_both(backbone, train, val, own, say, place, needed[own])
             start = time.perf_counter()
-            found = evaluator.run(*features)
-            for part, taken in zip(PARTS, features, strict=True):
+            folder = {"folder": work_dir} if getattr(evaluator, "keeps_files", False) else {}
+            found = evaluator.run(*features[own], **folder)
+            for part, taken in zip(PARTS, features[own], strict=True):
                 if part in protocol.parts:
                     settings[part] |= {"images": len(taken.x), "unreadable": len(taken.unreadable)}
         else:
             start = time.perf_counter()
             folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, settings)}"
-            images = Images(backbone, train, val, extraction, folder, say)
+            images = Images(backbone, train, val, prepared(extraction, protocol), folder, say)
             with untouched_random_state():
                 found = evaluator.run(images)
         outcome = found if isinstance(found, Outcome) else Outcome(found)
@@ -184,6 +194,7 @@ def settings_of(
 ) -> dict:
     """All that shapes a result: what its row has, but for how many images turn out to be unreadable."""
     mean, std = (values.flatten().tolist() for values in (backbone.mean, backbone.std))
+    extraction = prepared(extraction, evaluator.protocol)
     settings = asdict(extraction) | {"resize": extraction.resized_to, "mean": mean, "std": std}
     for part, images in zip(PARTS, (train, val), strict=True):
         if part in evaluator.protocol.parts:
@@ -197,36 +208,6 @@ def _digest(backbone: Backbone, train: LabelledSet, val: LabelledSet, settings: 
     images = [part.fingerprint for part in (train, val)]
     parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *images, kept]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def extract_both(
-    backbone: Backbone,
-    train: LabelledSet,
-    val: LabelledSet,
-    extraction: Extraction,
-    say: Callable[[str], None] = lambda line: None,
-    keep: str | os.PathLike | None = None,
-    parts: Container[str] = PARTS,
-) -> tuple[Features | None, Features | None]:
-    """Features of the training and the validation images; says how many and which could not be read.
-
-    Args:
-        keep: they are kept in its folders ``train`` and ``val``: see ``extract``.
-        parts: of which images; None stands for the others' features.
-    """
-    features = []
-    for part, images in zip(PARTS, (train, val), strict=True):
-        if part not in parts:
-            features.append(None)
-            continue
-        start = time.perf_counter()
-        found = extract(backbone, images, extraction, None if keep is None else Path(keep) / part)
-        seconds = time.perf_counter() - start
-        say(f"{images.root}: {len(found.x)} images, {len(found.classes)} classes, {seconds:.1f} s")
-        for path in found.unreadable:
-            say(f"skipped, could not be read: {path}")
-        features.append(found)
-    return tuple(features)
 
 
 def format_table(results: Iterable[Result]) -> list[str]:

@@ -61,7 +61,8 @@ def write(drawing: Drawing, folder: str | Path, command: str) -> Path:
     """
     path = Path(folder) / f"{drawing.name}.png"
     columns = int(CHARACTERS_PER_INCH * drawing.figure.get_figwidth())
-    lines = [*textwrap.wrap(drawing.caption, columns), *textwrap.wrap(command, columns)]
+    command_lines = textwrap.wrap(command, columns, break_long_words=False, break_on_hyphens=False)
+    lines = [*textwrap.wrap(drawing.caption, columns), *command_lines]
     drawing.figure.suptitle("\n".join(textwrap.wrap(drawing.title, columns * 2 // 3)))
     drawing.figure.text(0.01, -0.01, "\n".join(lines), fontsize=8, va="top", linespacing=1.4)
     said = {"Title": drawing.title, "Description": drawing.caption, "Comment": command}

@@ -107,5 +107,6 @@ def last_map(backbone: Backbone) -> nn.Module:
     """
     info = getattr(backbone.net, "feature_info", None)
     if isinstance(getattr(backbone.net, "patch_embed", None), nn.Module) or not info:
-        raise UserError(f"grad_cam: {backbone.arch} has no maps of pixels; valid: convolutional networks")
+        valid = "convolutional networks, or other --figures"
+        raise UserError(f"grad_cam: {backbone.arch} has no maps of pixels; valid: {valid}")
     return backbone.net.get_submodule(info[-1]["module"])

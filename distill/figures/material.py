@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from distill.backbones import Backbone
+from distill.data.index import ImageFiles
 from distill.data.labelled import LabelledSet
 from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
-from distill.evaluation.features import Extraction, Features
-from distill.evaluation.run import extract_both
+from distill.evaluation.features import Extraction, Features, extract_both
 from distill.features import Pictures
 
 
@@ -24,13 +24,15 @@ class Material:
     """Images, and how many of them figures show.
 
     Attributes:
+        train: None where nothing is learned from them.
+        val: those that are shown; without labels where none are needed.
         extraction: how images become network input; they are shown like that.
         clusters, pictures: how many clusters, and how many single pictures, a figure shows at most.
         say: is given a line of progress at a time.
     """
 
-    train: LabelledSet
-    val: LabelledSet
+    train: LabelledSet | None
+    val: LabelledSet | ImageFiles
     extraction: Extraction
     seed: int = 0
     clusters: int = 30
@@ -42,7 +44,7 @@ class Material:
         order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(self.seed))
         return [int(rows[place]) for place in order[:count]]
 
-    def look(self, images: LabelledSet, rows: Sequence[int]) -> Tensor:
+    def look(self, images: LabelledSet | ImageFiles, rows: Sequence[int]) -> Tensor:
         """Images as networks see them, (B, 3, S, S) uint8."""
         pictures = Pictures(images, self.extraction.view)
         return torch.stack([pictures[row][1] for row in rows])

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
+from distill.data.sets import DataSet, declared
 from distill.report.published import facts
 from distill.report.rows import comparable, trained
 from distill.report.tasks import Tasks
@@ -23,11 +25,15 @@ class Model:
 
 @dataclass(frozen=True)
 class Cell:
-    """Mean over runs in percent, and the sample standard deviation (n - 1); None for a single run."""
+    """Mean over runs in percent, and the sample standard deviation (n - 1); None for a single run.
+
+    ``draws`` is the deviation that the only run itself tells, such as that over draws of few labels.
+    """
 
     mean: float
     std: float | None
     n: int
+    draws: float | None = None
 
     def __str__(self) -> str:
         return self.text(1)
@@ -38,9 +44,11 @@ class Cell:
         return f"{self.mean:.{digits}f}{deviation}"
 
 
-def cell_of(values: list[float]) -> Cell:
-    """The cell of one model's values, of which there is at least one."""
-    return Cell(mean(values), stdev(values) if len(values) > 1 else None, len(values))
+def cell_of(values: list[float], draws: float | None = None) -> Cell:
+    """The cell of one model's values, of which there is at least one; ``draws`` counts for a single one."""
+    if len(values) > 1:
+        return Cell(mean(values), stdev(values), len(values))
+    return Cell(values[0], None, 1, draws)
 
 
 @dataclass(frozen=True)
@@ -93,13 +101,38 @@ class Block:
         return None
 
 
+@cache
+def known_sets() -> dict[str, DataSet]:
+    """Name -> every known labelled set, read once."""
+    return declared()
+
+
+def titles() -> dict[str, str]:
+    """Known data set -> its title; those of transfer benchmarks are named as in the papers."""
+    return facts()["sets"] | {name: each.title for name, each in known_sets().items()}
+
+
 def data_name(known: str, settings: dict) -> str:
     """The known set, else the last two parts of the data's folder; "" where the settings name none."""
     if known:
-        return facts()["sets"].get(known, known)
+        name, part = titles().get(known, known), reduced(known, settings)
+        return f"{name} ({part})" if part else name
     val = settings.get("val")
     folder = settings.get("data_root") or (val.get("folder", "") if isinstance(val, dict) else "")
     return "/".join(Path(str(folder)).parts[-2:])
+
+
+def reduced(known: str, settings: dict) -> str:
+    """How many images of a known set there were, if not as many as are published; else ""."""
+    if data_set := known_sets().get(known):
+        for part, published in (("train", data_set.train), ("val", data_set.val)):
+            found = settings.get(part)
+            if not isinstance(found, dict):
+                continue
+            images = found.get("images", published) + found.get("unreadable", 0)
+            if images != published:
+                return f"{images:,} {part} images, not {published:,}"
+    return ""
 
 
 def blocks_of(rows: list[dict]) -> list[Block]:
@@ -123,15 +156,17 @@ def model_of(row: dict) -> Model:
 
 def _block(task: Protocol, data: str, settings: dict, siblings: list[dict], rows: list[dict]) -> Block:
     values: dict[tuple[str, Model], list[float]] = {}
+    draws: dict[tuple[str, Model], float] = {}
     of_model: dict[Model, list[dict]] = {}
     for row in rows:
         model = model_of(row)
         of_model.setdefault(model, []).append(row)
         for metric, value in row["metrics"].items():
-            # the deviation over few-shot draws stays in the row's details
-            if not metric.endswith("_std"):
+            if metric.endswith("_std"):
+                draws[metric.removesuffix("_std"), model] = value
+            else:
                 values.setdefault((metric, model), []).append(value)
-    cells = {key: cell_of(found) for key, found in values.items()}
+    cells = {key: cell_of(found, draws.get(key)) for key, found in values.items()}
     models = sorted(of_model, key=lambda m: (_PLACE.get(m.init, 2), m.backbone, m.label))
     order = [task.headline, *task.metrics]
     names = dict.fromkeys(metric for metric, _ in cells)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from distill.report.blocks import Block, Model
 from distill.report.origins import Origin
+from distill.report.pictures import Picture
 from distill.report.runs import Run
 from distill.report.sweeps import Sweep
 
@@ -16,5 +17,6 @@ class Content:
     sweeps: list[Sweep]
     origins: dict[Model, Origin]
     runs: list[Run]
+    pictures: list[Picture]
     rows: list[dict]
     superseded: int

@@ -1,14 +1,9 @@
 """What stands behind a block's metrics: repeated measurements, each class, settings tried, pictures."""
 
-import os
-from base64 import b64encode
-from pathlib import Path
 from statistics import mean
 
 from distill.report import curves, markup, svg
 from distill.report.blocks import Block, Model
-
-PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def details(block: Block) -> str:
@@ -25,7 +20,7 @@ def _repeated(block: Block) -> str:
 
 
 def _data(block: Block) -> str:
-    return ", ".join(filter(None, (block.data, block.notes)))
+    return ", ".join(filter(None, (block.data or "unknown", block.notes)))
 
 
 def told(rows: list[dict], name: str) -> dict[str, float]:
@@ -81,14 +76,5 @@ def _figures(block: Block) -> str:
         for row in block.rows[model]:
             for name, path in row.get("figures", {}).items():
                 caption = f"{name}: {svg.clip(model.label, markup.HEADING)} ({model.init}, {model.backbone})."
-                parts.append(markup.figure(_picture(Path(str(path)), caption), caption, _data(block), [row]))
+                parts.append(markup.figure(markup.image(str(path), caption), caption, _data(block), [row]))
     return "".join(parts)
-
-
-def _picture(path: Path, caption: str) -> str:
-    """The PNG as part of the page; a line in its place where it cannot be read."""
-    content = path.read_bytes() if os.path.isfile(path) else b""
-    if not content.startswith(PNG):
-        return f'<p class="soft">Not there, or not a PNG: {markup.cut(path, 300)}</p>'
-    source = f"data:image/png;base64,{b64encode(content).decode()}"
-    return f'<img alt="{markup.cut(caption, 300)}" src="{source}">'

@@ -1,9 +1,13 @@
 """Pieces of HTML that the sections share. Text of rows passes ``escape`` here or at its user."""
 
+import os
+from base64 import b64encode
 from html import escape
+from pathlib import Path
 
 from distill.report import svg
 
+PNG = b"\x89PNG\r\n\x1a\n"
 HEADING = 120  # letters of a label in a heading or a summary; the whole of it stands in the row itself
 
 
@@ -23,12 +27,23 @@ def fold(summary: str, content: str) -> str:
 
 
 def figure(picture: str, caption: str, data: str, rows: list[dict]) -> str:
-    """A picture with what it shows, on what data, and the command that measured it (of several the first)."""
+    """A picture with what it shows, on what data, and the command that measured it (of several the first).
+
+    ``data`` is "" where the caption tells.
+    """
     commands = list(dict.fromkeys(str(row["command"]) for row in rows if row.get("command")))
     more = f" and {len(commands) - 1} more of its kind" if len(commands) > 1 else ""
     made = fold(f"Command{more}", code(commands[0])) if commands else ""
-    text = f"{cut(caption, 4 * HEADING)} Data: {cut(data or 'unknown', 2 * HEADING)}."
+    text = cut(caption, 4 * HEADING) + (f" Data: {cut(data, 2 * HEADING)}." if data else "")
     return f"<figure>{picture}<figcaption>{text}{made}</figcaption></figure>"
+
+
+def image(path: str, caption: str) -> str:
+    """A PNG as part of the page; a line in its place where it cannot be read."""
+    content = Path(path).read_bytes() if os.path.isfile(path) else b""
+    if not content.startswith(PNG):
+        return f'<p class="soft">Not there, or not a PNG: {cut(path, 300)}</p>'
+    return f'<img alt="{cut(caption, 300)}" src="data:image/png;base64,{b64encode(content).decode()}">'
 
 
 def code(text: object) -> str:

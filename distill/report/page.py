@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from distill.report import charts, records, sweeps
+from distill.report import charts, pictures, records, sweeps
 from distill.report.blocks import Block, Model
 from distill.report.content import Content
 from distill.report.details import details
@@ -40,6 +40,7 @@ def page(content: Content) -> str:
         ("published", "The papers' tables, ours in place", published_section(blocks, content.origins)),
         *((kind, f"Ours: {title.lower()}", _tables(blocks, kind)) for kind, title in KINDS.items()),
         ("sweeps", "Ours: settings varied", "".join(map(sweeps.as_html, content.sweeps))),
+        ("pictures", "Ours: pictures", "".join(map(pictures.as_html, content.pictures))),
         ("training", "Training", records.training(content)),
         ("rows", "Every row", records.every_row(rows, content.superseded)),
     ]
@@ -74,7 +75,7 @@ def _glance(blocks: list[Block]) -> str:
     chart = wide(charts.overview(blocks), "Overview of all tasks")
     rows = [row for block in blocks for own in block.rows.values() for row in own]
     data = ", ".join(dict.fromkeys(block.data for block in blocks if block.data))
-    return f"{verdict}{charts.legend(blocks)}{figure(chart, caption, data, rows)}"
+    return f"{verdict}{charts.legend(blocks)}{figure(chart, caption, data or 'unknown', rows)}"
 
 
 def _tables(blocks: list[Block], kind: str) -> str:

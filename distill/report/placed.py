@@ -1,15 +1,15 @@
 """Our results in the papers' tables: where protocol, data and student are the same kind."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from distill.report.blocks import Block, Model
+from distill.report.blocks import Block, Model, reduced
 from distill.report.origins import Origin
 from distill.report.published import Column, Group, Line, Table, facts
 from distill.report.svg import clip
 
-COSTS = ("params", "gmacs")  # known of any network: alone they put no model into a table of results
+COSTS = ("params", "gmacs")  # properties of a network, whatever its weights
 
 
 def placed(table: Table, blocks: list[Block], origins: dict[Model, Origin]) -> Table | None:
@@ -23,7 +23,11 @@ def placed(table: Table, blocks: list[Block], origins: dict[Model, Origin]) -> T
 
 
 def _ours(table: Table, group: Group, blocks: list[Block], origins: dict[Model, Origin]) -> Iterator[Line]:
-    for model in dict.fromkeys(model for block in blocks for model in block.models):
+    models = dict.fromkeys(model for block in blocks for model in block.models)
+    if all(column.metric in COSTS for column in table.columns):
+        yield from _networks(table, models, origins)
+        return
+    for model in models:
         if model.init == "teacher":
             continue
         origin = origins.get(model, Origin())
@@ -36,16 +40,16 @@ def _ours(table: Table, group: Group, blocks: list[Block], origins: dict[Model, 
                 kind = (folder, block.image_size, reading)
                 variants.setdefault((*kind, seen[kind]), {})[number] = block
                 seen[kind] += 1
-        if not variants and _only_costs(table):
-            variants = {(): {}}
         for measured in variants.values():
-            line = _line(table, group, measured, model, origin)
-            if any(line.cells):
-                yield line
+            yield _line(table, group, measured, model, origin)
 
 
-def _only_costs(table: Table) -> bool:
-    return all(column.metric in COSTS for column in table.columns)
+def _networks(table: Table, models: Iterable[Model], origins: dict[Model, Origin]) -> Iterator[Line]:
+    """A line for each network whose costs are known, in a table of nothing else."""
+    for backbone, model in {model.backbone: model for model in models}.items():
+        cells = tuple(origins.get(model, Origin()).told(column.metric) for column in table.columns)
+        if any(cells):
+            yield Line((named(backbone),), cells, "counted here", ours=True)
 
 
 def _matching(
@@ -58,12 +62,12 @@ def _matching(
         return
     if "epochs" in column.given and _tells_epochs(table) and column.given["epochs"] != origin.epochs:
         return
-    sets = {str(other.given["data"]) for other in table.columns if other.task == column.task}
+    sets = {str(other.given.get("data", "")) for other in table.columns if other.task == column.task}
     for block in blocks:
         names = (block.task.name,) if "protocol" in given else (block.task.name, block.task.published)
         same_task = _protocol(column, group) in names
         # a folder of the user's own may stand for a table's only set: its line says so
-        same_data = block.known in _several(given["data"]) or (not block.known and len(sets) == 1)
+        same_data = block.known in _several(given.get("data", "")) or (not block.known and len(sets) == 1)
         if same_task and same_data and (column.metric, model) in block.cells:
             yield block
 
@@ -86,7 +90,8 @@ def _line(table: Table, group: Group, measured: dict[int, Block], model: Model, 
     cells = []
     for number, column in enumerate(table.columns):
         if block := measured.get(number):
-            cells.append(str(block.cells[column.metric, model]))
+            cell = block.cells[column.metric, model]
+            cells.append(f"{cell} ± {cell.draws:.1f}" if cell.draws is not None else str(cell))
         else:
             cells.append("" if column.task else origin.told(column.metric))
     told = {"method": model.label, "student": named(model.backbone), "teacher": origin.teacher}
@@ -108,8 +113,11 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
     for number, block in measured.items():
         given = table.columns[number].given | group.given
         words.append(block.seeds[model])
-        if not block.known or len(_several(given["data"])) > 1:
+        if block.cells[table.columns[number].metric, model].draws is not None:
+            words.append("± over draws of the labels")
+        if not block.known or len(_several(given.get("data", ""))) > 1:
             words.append(f"data: {clip(block.data, 80) or 'unknown'}")
+        words.append(reduced(block.known, block.settings))
         size = given.get("image_size")
         if size and block.image_size and block.image_size != size:
             words.append(f"{block.image_size} px, not {size}")
@@ -123,4 +131,4 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
             words.append(f"{origin.epochs or 'unknown'} epochs, not {given['epochs']}")
         if given.get("teacher") and origin.epochs:
             words.append(f"teacher: {origin.teacher or 'none'}, not {given['teacher']}")
-    return ", ".join(dict.fromkeys(words))
+    return ", ".join(dict.fromkeys(filter(None, words)))

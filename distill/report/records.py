@@ -48,7 +48,7 @@ def _run(run: Run) -> str:
         caption = f"Loss {first:.4g} to {last:.4g}, run {name}."
         data = manifest.get("data")
         root = data.get("root", "") if isinstance(data, dict) else ""
-        picture = figure(chart, caption, svg.clip(root, HEADING), [manifest])
+        picture = figure(chart, caption, svg.clip(root or "unknown", HEADING), [manifest])
     else:
         picture = '<p class="soft">No loss was logged.</p>'
     facts = {key: value for key, value in manifest.items() if key not in ("config", "command")}

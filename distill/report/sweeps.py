@@ -99,7 +99,7 @@ def as_html(sweep: Sweep) -> str:
     title = f"{sweep.name}: {sweep.task.title}"
     heading = f"<h3>{markup.cut(title)}</h3>"
     table = markup.table(head, lines, f"{title}, percent")
-    return heading + markup.figure(chart, caption, sweep.data, sweep.rows) + table
+    return heading + markup.figure(chart, caption, sweep.data or "unknown", sweep.rows) + table
 
 
 def _place(value: str) -> tuple:

@@ -9,6 +9,7 @@ from distill.report.content import Content
 from distill.report.markdown import markdown
 from distill.report.origins import origins
 from distill.report.page import page
+from distill.report.pictures import find_pictures
 from distill.report.rows import newest_rows
 from distill.report.runs import find_runs
 from distill.report.sweeps import split, sweeps_of
@@ -16,7 +17,10 @@ from distill.results.atomic import write_text
 
 
 def write_report(
-    results: Iterable[str | os.PathLike], out: str | os.PathLike, runs: Iterable[str | os.PathLike] = ()
+    results: Iterable[str | os.PathLike],
+    out: str | os.PathLike,
+    runs: Iterable[str | os.PathLike] = (),
+    figures: Iterable[str | os.PathLike] = (),
 ) -> tuple[Path, Path]:
     """Writes ``out/report.html`` (one self-contained page) and ``out/report.md``; returns both paths.
 
@@ -25,14 +29,17 @@ def write_report(
         out: folder, made if need be.
         runs: work directories whose loss curves and manifests to show, besides those of the
             checkpoints that the rows name.
+        figures: PNGs, or folders of them, to show besides those that the rows name.
 
     Raises:
-        UserError: a file is missing, holds no row or a row without a needed field.
+        UserError: a file is missing, holds no row or a row without a needed field, or is no PNG.
     """
     rows, superseded = newest_rows(results)
     single, grid = split(rows)
     found = find_runs(rows, runs)
-    content = Content(blocks_of(single), sweeps_of(grid), origins(rows, found), found, rows, superseded)
+    drawn = find_pictures(figures)
+    about = origins(single, found)
+    content = Content(blocks_of(single), sweeps_of(grid), about, found, drawn, rows, superseded)
     html, table = Path(out) / "report.html", Path(out) / "report.md"
     write_text(table, markdown(content))
     write_text(html, page(content))

@@ -31,6 +31,7 @@ class Protocol:
         published: the name of its columns in ``published.json``, if that is not its own.
         sets: the known data sets (``distill.data.sets``) on which the papers report it, none: any labelled
             folder. If they have several labels an image, it is for such sets alone.
+        resize: how it resizes images where the user says nothing of it, as ``Extraction.resize``.
         parts: the images that it looks at. Without ``train`` their classes need not be the same.
         default: its place among the protocols that run unasked, from 1 up; 0: it runs only when asked for.
 
@@ -49,6 +50,7 @@ class Protocol:
     published: str = ""
     sets: tuple[str, ...] = ()
     parts: tuple[str, ...] = ("train", "val")
+    resize: str = ""
     default: int = 0
 
     def __post_init__(self):

@@ -206,7 +206,7 @@ def test_one_file_among_the_others_is_a_protocol(data, checkpoint, tmp_path):
     options = ("--protocols", "toy", "--cfg-options", "toy.scale=2")
     assert "toy  lux  84.0" in run("evaluate.py", checkpoint, "--data", data, *options, *QUICK)
     run("report.py", checkpoint.parent / "results.jsonl", "--out", tmp_path / "report")
-    frozen = shown_under((tmp_path / "report/report.html").read_text(), "Frozen features")
+    frozen = shown_under((tmp_path / "report/report.html").read_text(), "Ours: frozen features")
     assert "<h3>Toy brightness</h3>" in frozen and "brightness</th>" in frozen and "84.0" in frozen
 
 
@@ -219,7 +219,7 @@ def test_a_protocol_from_a_file_elsewhere(evaluate, run_here, data, checkpoint, 
     finally:
         EVALUATORS.module_dict.pop("Mine")
     run_here("report.py", checkpoint.parent / "results.jsonl", "--out", tmp_path / "report")
-    frozen = shown_under((tmp_path / "report/report.html").read_text(), "Frozen features")
+    frozen = shown_under((tmp_path / "report/report.html").read_text(), "Ours: frozen features")
     assert "<h3>Mine brightness</h3>" in frozen and "brightness</th>" in frozen
 
 

@@ -62,6 +62,7 @@ def test_protocols_on_the_sets_of_their_papers_and_then_nothing_more(evaluate, r
     assert done.returncode == 0, done.stderr
     assert "missing: stl10: there is no " in done.stdout and "stl10_binary.tar.gz at " in done.stdout
     assert "linear_crops cifar10       top1 " in done.stdout
+    assert "Get class" not in done.stdout, "the log of a training stays in its file once it is through"
     expected = [
         ("linear_crops", "cifar10"), ("retrieval", "cub200_by_class"), ("retrieval", "cub200_by_image"),
     ]  # fmt: skip

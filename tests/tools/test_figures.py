@@ -39,10 +39,16 @@ def test_figures_of_a_checkpoint_beside_a_random_network(data, tmp_path, run_her
         assert f"2 random pictures (seed 0) of {data / 'val'} at 32 px" in image.text["Description"]
 
 
+def test_maps_of_pictures_without_labels(data, tmp_path, run_here):
+    arguments = ("--random", "test_resnet", "--images", data / "val", "--out", tmp_path / "out", *SMALL)
+    assert "feature_maps.png" in run_here("figures.py", *arguments, "--figures", "feature_maps")
+    assert "valid: --figures feature_maps" in run_here("figures.py", *arguments, code=2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--random", "test_resnet"], "name the images: --data ROOT, or --data-root DIR --set NAME"),
+        (["--random", "test_resnet"], "name the images: --data ROOT, --data-root DIR --set NAME, or"),
         (["--random", "test_resnet", "--data-root", "."], "--data-root and --set belong together"),
         (["--random", "test_resnet", "--data-root", ".", "--set", "voc"], "unknown data set 'voc'"),
         (["--data", "."], "name checkpoints (or --random ARCH), or else --results FILE"),

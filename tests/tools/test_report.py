@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from distill.report import published, write_report
 from distill.report.published import facts
@@ -224,6 +225,28 @@ def test_pictures_categories_and_settings_tried_are_shown(tmp_path):
         r'<th scope="row">dog</th><td class="number">90.0</td><td class="number">20.0</td>', html
     )
     assert all("<pre>run it</pre>" in figure for figure in re.findall("<figure>.*?</figure>", html, re.S))
+
+
+def test_pictures_say_themselves_what_they_show(results, tmp_path):
+    said = PngInfo()
+    for key, text in (("Title", "Clusters <b>"), ("Description", "Of ImageNet."), ("Comment", "draw it")):
+        said.add_itxt(key, text)
+    (tmp_path / "figures").mkdir()
+    Image.new("RGB", (3, 2)).save(tmp_path / "figures/clusters.png", pnginfo=said)
+    Image.new("RGB", (3, 2)).save(tmp_path / "silent.png")
+    figures = [tmp_path / "figures", tmp_path / "silent.png"]
+    html = write_report([results], tmp_path / "out", figures=figures)[0].read_text()
+    assert 'alt="Clusters &lt;b&gt;. Of ImageNet."' in html and "<pre>draw it</pre>" in html
+    assert "silent.png, which does not tell what it shows" in html
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("none.png", "no PNG to be read"), (".", "no PNG in this folder")]
+)
+def test_what_is_no_picture_is_one_line(results, tmp_path, name, message):
+    done = report(results, "--figures", tmp_path / name, "--out", tmp_path / "out")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert message in done.stderr and str(tmp_path / name) in done.stderr
 
 
 def test_a_grid_is_a_curve_and_a_table(tmp_path):

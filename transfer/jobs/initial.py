@@ -1,4 +1,4 @@
-"""Where a backbone starts from: a checkpoint, or random weights; several starts to compare."""
+"""Where a backbone starts from: a checkpoint, or random weights."""
 
 import logging
 import re
@@ -8,6 +8,7 @@ from pathlib import Path
 from distill.errors import UserError
 from transfer.jobs.run_teacher import teacher_of
 
+WORDS = ("distilled", "random", "supervised", "teacher")
 NAMELESS = ("last", "best", "latest", "final", "model", "checkpoint", "backbone")
 
 
@@ -100,7 +101,12 @@ def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str
         return _supervised(checkpoint, label, arch)
     if init == "teacher":
         return _teacher(checkpoint, label)
-    return _from_file(checkpoint if init == "distilled" else init, label, arch)
+    if init == "distilled":
+        return _from_file(checkpoint, label, arch)
+    try:
+        return _from_file(init, label, arch)
+    except UserError as error:
+        raise UserError(f"--init {init}: {error}; starts by name: {', '.join(WORDS)}") from error
 
 
 def _random(checkpoint: str, label: str | None, arch: str | None) -> Initial:

@@ -6,7 +6,6 @@ import stat
 import subprocess
 import threading
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,14 +32,13 @@ class Process:
 
     def __init__(self, task: Task, place: Place):
         self.task, self.place = task, place
-        self.log = open(task.log, "ab+")
-        self._begin = self.log.seek(0, os.SEEK_END)
-        self._shown = self._begin
         environment = {**os.environ, **task.environment, "CUDA_VISIBLE_DEVICES": ",".join(place)}
-        self._process = subprocess.Popen(
-            task.command, env=environment, start_new_session=True,
-            stdin=subprocess.PIPE, stdout=self.log, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        with open(task.log, "ab") as log:
+            self._begin = self._shown = log.tell()
+            self._process = subprocess.Popen(
+                task.command, env=environment, start_new_session=True,
+                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+            )  # fmt: skip
 
     def poll(self) -> int | None:
         """The exit code (negative: the signal that killed it); None while it runs."""
@@ -57,8 +55,9 @@ class Process:
         return whole[0].decode(errors="replace").splitlines()
 
     def _read(self, begin: int) -> bytes:
-        self.log.seek(begin)
-        return self.log.read()
+        with open(self.task.log, "rb") as log:
+            log.seek(begin)
+            return log.read()
 
     def stop(self) -> None:
         """Kills it and everything it started, if it still runs."""
@@ -66,7 +65,6 @@ class Process:
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
-        self.log.close()
 
 
 def run_all(tasks: Iterable[Task], places: Sequence[Place], every: float = 0.1) -> Iterator[tuple]:
@@ -74,18 +72,21 @@ def run_all(tasks: Iterable[Task], places: Sequence[Place], every: float = 0.1) 
 
     Args:
         places: where one task each can run at the same time.
-        every: seconds between two looks at the tasks.
+        tasks: taken one by one, when there is a place for the next.
+        every: seconds between two looks at what runs.
 
     Yields:
         ("start", process), ("line", process, line of its output) and ("end", process). Leaving the loop,
         by Ctrl-C for instance, kills what still runs: use it under ``contextlib.closing``.
     """
-    waiting, free, running = deque(tasks), list(places), []
+    waiting, free, running = iter(tasks), list(places), []
     try:
-        while waiting or running:
-            while waiting and free:
-                running.append(Process(waiting.popleft(), free.pop(0)))
+        while True:
+            while free and (task := next(waiting, None)):
+                running.append(Process(task, free.pop(0)))
                 yield "start", running[-1]
+            if not running:
+                return
             for process in list(running):
                 ended = process.poll() is not None  # asked first: after that nothing more is written
                 for line in process.new_lines():

@@ -1,1 +1,1 @@
-"""Benchmarks from several starts over several seeds, as one plan: made, shown, run and told in a table."""
+"""A matrix of benchmarks, starts and seeds: planned, shown, run and summarised in a table."""

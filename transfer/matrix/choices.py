@@ -52,8 +52,8 @@ def choose_places(gpus: int | None, gpus_per_job: int | None, alone: bool) -> li
 
     Args:
         gpus: how many to use; None: all there are; 0: the CPU.
-        gpus_per_job: how many one job trains on; None: all of them if there is one benchmark, else one.
-        alone: there is one benchmark.
+        gpus_per_job: how many one job trains on; None: all of them if ``alone``, else one.
+        alone: a single benchmark was named.
 
     Raises:
         UserError: more GPUs than there are.

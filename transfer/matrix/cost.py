@@ -1,4 +1,4 @@
-"""What a plan costs: time by rows of the same kind, disk by folders of the same kind or by the weights."""
+"""The cost of a plan: time from rows of the same kind, disk from finished runs of the same kind."""
 
 import json
 import math
@@ -19,7 +19,9 @@ COPIES = 2  # of the weights in a checkpoint: themselves and the optimiser's mom
 
 
 def time_left(runs: Sequence[Run], rows: Sequence[dict], places: int) -> str:
-    """How long the runs will take on so many places, as far as rows tell."""
+    """How long the runs will take on so many places, as far as rows of the same kind exist."""
+    if not runs:
+        return "none"
     found = [expected_seconds(run, rows) for run in runs]
     known = [seconds for seconds in found if seconds is not None]
     if not known:
@@ -32,17 +34,17 @@ def time_left(runs: Sequence[Run], rows: Sequence[dict], places: int) -> str:
 
 
 def expected_seconds(run: Run, rows: Sequence[dict]) -> float | None:
-    """Mean duration of runs of the same kind from beginning to end; None where there is no row of one."""
+    """Mean duration of uninterrupted runs of the same kind; None if there is no row of one."""
     same = [row["seconds"] for row in rows if _kind(row["settings"]) == _kind(run.settings)
             and row["settings"].get("resumed_from") == 0]  # fmt: skip
     return statistics.fmean(same) if same else None
 
 
 def check_space(runs: Sequence[Run], work_dir: Path) -> str:
-    """What the runs will write and what is free.
+    """The space that the runs need and the space that is free, as text.
 
     Raises:
-        UserError: there is too little.
+        UserError: too little is free.
     """
     sizes = [expected_bytes(run, work_dir) for run in runs]
     measured = all(exact for _, exact in sizes)
@@ -59,9 +61,9 @@ def check_space(runs: Sequence[Run], work_dir: Path) -> str:
 
 
 def expected_bytes(run: Run, work_dir: Path) -> tuple[int, bool]:
-    """Bytes that a run leaves in its folder, and whether that is measured on a run of the same kind.
+    """Size of a run's folder in bytes, and whether it is measured on a finished run of the same kind.
 
-    Otherwise it is the least that there can be: the checkpoints of the backbone alone.
+    If there is none, it is a lower bound: the checkpoints of the backbone without its heads.
     """
     for result in sorted(work_dir.glob(f"{run.job.benchmark}/*/seed_*/{RESULT}")):
         job = result.with_name("job.json")

@@ -29,24 +29,25 @@ def execute(plan: Plan) -> None:
         for seed, row in cell.rows.items():
             rows[cell.name, seed] = row
             say(f"{cell.name} seed {seed}: skipped, its row is of {row['time']}: {metrics_of(row)}")
-    failures = [f"{cell.name}: {cell.problem}" for cell in plan.cells if cell.problem]
-    failures += _make_runs(plan, rows)
+    failures = {cell.name: f"{cell.name}: {cell.problem}" for cell in plan.cells if cell.problem}
+    failures |= _make_runs(plan, rows)
     _conclude(plan, rows)
+    if len(failures) == 1:
+        raise UserError(*failures.values())
     if failures:
-        again = "; the same command makes what is missing" if len(failures) > 1 else ""
-        raise UserError(f"{'; '.join(failures)}{again}")
+        raise UserError(f"{len(failures)} failed, for the reasons above: {', '.join(failures)}")
 
 
-def _make_runs(plan: Plan, rows: Rows) -> list[str]:
-    """Adds a row for each run that succeeds; returns what is to be said of each that does not."""
-    runs = {f"{cell.name} seed {run.job.seed}": (cell, run) for cell, run in plan.waiting}
-    tasks, failures, opened = [], [], set()
-    for name, (cell, run) in runs.items():
-        if outcome := launch.result(run):  # killed between its end and its row
+def _make_runs(plan: Plan, rows: Rows) -> dict[str, str]:
+    """Adds a row for each run that succeeds; returns name -> error of the others."""
+    runs, failures, opened = {}, {}, set()
+    for cell, run in plan.waiting:
+        if outcome := launch.result(run):  # the tool was killed before it wrote the row
             rows[cell.name, run.job.seed] = add_row(cell, run, outcome, plan.results)
         else:
-            tasks.append(launch.task(name, run))
-    left = {task.name: runs[task.name][1] for task in tasks}
+            runs[f"{cell.name} seed {run.job.seed}"] = cell, run
+    tasks = (launch.task(name, run) for name, (_, run) in runs.items())
+    left = {name: run for name, (_, run) in runs.items()}
     with closing(run_all(tasks, plan.places)) as events:
         for event, process, *line in events:
             name = process.task.name
@@ -61,14 +62,14 @@ def _make_runs(plan: Plan, rows: Rows) -> list[str]:
                 try:
                     row = add_row(cell, run, launch.outcome(run, process), plan.results)
                 except UserError as error:
-                    failures.append(str(error))
+                    failures[name] = str(error)
                     say(f"failed: {error}")
                 else:
                     rows[cell.name, run.job.seed] = row
                     say(f"{name}: {metrics_of(row)} in {row['seconds']:.0f} s")
                 if left:
                     time = time_left(list(left.values()), results.read(plan.results), len(plan.places))
-                    say(f"{len(tasks) - len(left)} of {len(tasks)} runs done; time left: {time}")
+                    say(f"{len(runs) - len(left)} of {len(runs)} runs done; time left: {time}")
     return failures
 
 

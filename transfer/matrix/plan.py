@@ -1,4 +1,4 @@
-"""What is to run: every benchmark from every start, checked before anything trains."""
+"""The plan: every benchmark from every start, checked before anything trains."""
 
 import argparse
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ class Cell:
     """One benchmark from one start.
 
     Attributes:
-        runs: one a seed; none where they cannot be made, and ``problem`` says why.
-        rows: seed -> its row, of those that are there already.
+        runs: one for each seed; none if they cannot be made, with the reason in ``problem``.
+        rows: seed -> row, for the seeds that have one.
     """
 
     benchmark: Benchmark
@@ -41,7 +41,7 @@ class Cell:
 
     @property
     def waiting(self) -> list[Run]:
-        """The runs that have no row yet."""
+        """The runs without a row."""
         return [run for run in self.runs if run.job.seed not in self.rows]
 
 
@@ -50,12 +50,12 @@ class Plan:
     """All cells, benchmark by benchmark.
 
     Attributes:
-        left_out: benchmark -> why it cannot run here.
-        places: where jobs run side by side.
+        left_out: reason -> names of the benchmarks that cannot run here.
+        places: where jobs run side by side, one job at a time on each.
     """
 
     cells: tuple[Cell, ...]
-    left_out: dict[str, str]
+    left_out: dict[str, list[str]]
     places: tuple[Place, ...]
     work_dir: Path
 
@@ -71,7 +71,7 @@ class Plan:
 def make_plan(options: argparse.Namespace) -> Plan:
     """The plan of a command line of ``tools/run_transfer.sh``.
 
-    Files that are made of the data (splits) are written here, once, before any job needs them.
+    Files that are made from the data (splits) are written here, so that jobs side by side only read them.
 
     Raises:
         UserError: a wrong choice, a start whose weights are not there, or nothing that can run.
@@ -96,19 +96,19 @@ def make_plan(options: argparse.Namespace) -> Plan:
             splits = work_dir / benchmark.name / "splits"
             data = find_data(benchmark.data, root, classes, split_size, splits)
         except UserError as error:
-            left_out[benchmark.name] = str(error)
+            left_out.setdefault(str(error), []).append(benchmark.name)
             continue
         for initial in initials:
             jobs = make_jobs(benchmark, options, cfg_options, initial, data, seeds, len(places[0]))
             cells.append(make_cell(benchmark, initial, jobs, rows))
-    problems = [*left_out.values(), *(cell.problem for cell in cells)]
-    if all(problems):
-        raise UserError(problems[0] if len(problems) == 1 else f"nothing can run: {'; '.join(problems)}")
+    if all(cell.problem for cell in cells):
+        problems = dict.fromkeys([*left_out, *(cell.problem for cell in cells)])
+        raise UserError(f"{'' if alone else 'nothing can run: '}{'; '.join(problems)}")
     return Plan(tuple(cells), left_out, tuple(places), work_dir)
 
 
 def _split_size(benchmark: Benchmark, options: argparse.Namespace) -> int | None:
-    """What ``--split-size`` says; among all benchmarks it is for those that have splits."""
+    """``--split-size`` for this benchmark; with ``all`` it applies to those that have splits."""
     other = options.benchmark == ALL and benchmark.split_size is None
     return parse_split_size(None if other else options.split_size, benchmark)
 
@@ -151,7 +151,7 @@ def make_jobs(
 
 
 def make_cell(benchmark: Benchmark, initial: Initial, jobs: Sequence[Job], rows: Sequence[dict]) -> Cell:
-    """Fills the configs of a cell's jobs; what makes that impossible is kept in the cell."""
+    """Fills the configs of a cell's jobs; an error is kept in the cell, so that other cells can run."""
     seeds = tuple(job.seed for job in jobs)
     try:
         runs = tuple(make_run(job, FRAMEWORKS[job.framework].part("fill").fill) for job in jobs)
@@ -165,7 +165,7 @@ def make_cell(benchmark: Benchmark, initial: Initial, jobs: Sequence[Job], rows:
 
 
 def find_row(run: Run, rows: Sequence[dict]) -> dict | None:
-    """The row that this very run would give."""
+    """The row of a run with the same start, seed and settings."""
     job, initial = run.job, run.job.initial
     known = results.find(rows, task=job.benchmark, label=initial.label, init=initial.init, seed=job.seed)
     for row in known:

@@ -1,4 +1,4 @@
-"""What a person reads: the plan before it runs, a cell's opening, and the results at the end."""
+"""The text that is printed: the plan, what each cell starts with, and the results."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,14 @@ from transfer.matrix.plan import Cell, Plan
 
 
 def plan_lines(plan: Plan, disk: str) -> list[str]:
-    """The plan: what is left out and why, a line a cell, time and disk."""
+    """The plan: what is left out and why, a line for each cell, time and disk."""
     rows = results.read(plan.results)
     runs = [run for _, run in plan.waiting]
     wanted = sum(len(cell.seeds) for cell in plan.cells)
     table = [("benchmark", "start", "seeds", "steps", "already there", "time a run")]
     table += [_cell_fields(cell, rows) for cell in plan.cells]
     return [
-        *(f"left out: {name}: {reason}" for name, reason in plan.left_out.items()),
+        *(f"left out: {', '.join(names)}: {reason}" for reason, names in plan.left_out.items()),
         f"plan: {counted(wanted, 'run')} in {counted(len(plan.cells), 'cell')}, {len(runs)} to make, "
         f"{_where(plan)}",
         *_aligned(table),
@@ -57,7 +57,7 @@ def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
 
 
 def opening(cell: Cell) -> list[str]:
-    """What is about to run in a cell: start, data, and how its schedule came about."""
+    """A cell's start, data and settings, with base, rule and final values of its schedule."""
     run, initial = cell.runs[0], cell.initial
     job, filled = run.job, run.filled
     where = counted(job.gpus, "GPU") if job.gpus else "CPU"
@@ -91,7 +91,7 @@ def table(plan: Plan, rows: Mapping[tuple[str, int], dict]) -> list[str]:
     """Benchmark x start: the headline metric, mean ± sample standard deviation over the seeds.
 
     Args:
-        rows: (name of a cell, seed) -> row; what is not there has failed.
+        rows: (name of a cell, seed) -> row; a missing one has failed.
     """
     starts = list(dict.fromkeys(cell.initial for cell in plan.cells))
     lines = [["benchmark", "metric", *(f"{start.label} ({start.init})" for start in starts)]]

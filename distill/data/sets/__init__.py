@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -47,10 +48,11 @@ class DataSet:
 
     def missing(self, root: Path, what: object) -> UserError:
         """The error for a set that is not there, with all that a person needs to get it."""
-        tree = "; ".join(f"{root}/{line}" for line in self.tree)
-        return UserError(f"{self.name}: {what}; expected {tree}; published: {self.published_at}")
+        tree = ", ".join(self.tree)
+        return UserError(f"{self.name}: {what}; expected in {root}: {tree}; published: {self.published_at}")
 
 
+@cache
 def declared() -> dict[str, DataSet]:
     """Name -> every set declared in this package, in the order of their names.
 

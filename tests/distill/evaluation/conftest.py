@@ -1,11 +1,21 @@
 """Small labelled images and features with a known answer."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
+from distill import results
 from distill.evaluation import Features
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def write_folder(root, classes=("cat", "dog"), images=6, size=(40, 32), seed=0):
@@ -54,3 +64,32 @@ def meaningless():
     """The same width and classes, but labels have nothing to do with the features."""
     train, val = blobs(seed=0, per_class=300, spread=10), blobs(seed=1, per_class=300, spread=10)
     return train, val
+
+
+@pytest.fixture
+def kill_and_resume(run_here, tmp_path):
+    """Runs ``evaluate.py ARGUMENTS`` whole, and again with a kill -9 once a file is there, and resumed.
+
+    Returns the folders of both, with their ``results.jsonl``, and what the resumed run has printed.
+    """
+
+    def run(arguments: list[str], once: str) -> tuple[Path, Path, str]:
+        whole, broken = tmp_path / "whole", tmp_path / "broken"
+        run_here("evaluate.py", *arguments, "--results", whole / "results.jsonl")
+        command = [*arguments, "--results", str(broken / "results.jsonl")]
+        victim = subprocess.Popen(
+            [sys.executable, str(ROOT / "tools/evaluate.py"), *command],
+            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline = time.time() + 120
+        while not list(broken.glob(once)) and time.time() < deadline:
+            time.sleep(0.002)
+        victim.send_signal(signal.SIGKILL)
+        assert victim.wait() == -signal.SIGKILL and not (broken / "results.jsonl").exists()
+        output = run_here("evaluate.py", *command)
+        (expected,), (found,) = (results.read(folder / "results.jsonl") for folder in (whole, broken))
+        for key in ("metrics", "settings", "details"):
+            assert found.get(key) == expected.get(key)
+        return whole, broken, output
+
+    return run

@@ -142,6 +142,27 @@ def test_a_bug_shows_its_traceback_and_stops_nothing_either(root, backbone, tmp_
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_corrupt_images_are_told_once(backbone, tmp_path):
+    """By whichever protocol is first, and only if something was computed."""
+    WRITERS["imagenet"](tmp_path, images=60)
+    torn = tmp_path / "imagenet/val/n02/val_7.JPEG"
+    torn.write_bytes(torn.read_bytes()[:100])
+    plan = make_plan([Retrieval(), KNN(), Linear(epochs=1)], load_sets(["imagenet"], tmp_path)[0], undone)
+    said = []
+    assert len(list(run_plan(plan, backbone, SMALL, [], tmp_path, say=said.append))) == 3
+    assert said.count(f"skipped, could not be read: {torn}") == 1 and len(said) == 3
+
+
+def test_a_set_with_too_many_corrupt_images_fails_alone(root, backbone, tmp_path):
+    WRITERS["imagenet"](tmp_path)
+    (tmp_path / "imagenet/train/n01/train_1.JPEG").write_bytes(b"torn")
+    data = load_sets(["imagenet"], tmp_path)[0] | load_sets(["cifar10"], root)[0]
+    plan, failed = make_plan([KNN(), Linear(epochs=1)], data, undone), []
+    found = list(run_plan(plan, backbone, SMALL, failed, tmp_path, say=lambda _: None))
+    assert [each.data for each in found] == ["cifar10", "cifar10"]
+    assert len(failed) == 2 and all("train_1.JPEG" in line for line in failed)
+
+
 def test_features_of_a_set_are_extracted_once(root, backbone, tmp_path):
     data, _ = load_sets(["cifar10", "cub200_by_class"], root)
     plan, seen = make_plan([KNN(), Linear(epochs=1), Retrieval()], data, undone), []
@@ -154,10 +175,27 @@ def test_features_of_a_set_are_extracted_once(root, backbone, tmp_path):
     assert len(said) == 3
 
 
+def test_a_protocol_may_resize_in_its_own_way(root, backbone, tmp_path):
+    """Where the user says nothing of it; its features are others, and kept in a folder of their own."""
+
+    @dataclass(frozen=True)
+    class Squashed(KNN):
+        protocol: ClassVar[Protocol] = Protocol("squashed", "Squashed", "features", resize="squash")
+
+    data, _ = load_sets(["cifar10"], root)
+    plan, free = make_plan([KNN(), Squashed()], data, undone), replace(SMALL, resize=None)
+    plain, squashed = run_plan(plan, backbone, free, [], tmp_path, tmp_path, say=lambda _: None)
+    assert (plain.settings["resize"], squashed.settings["resize"]) == (37, "squash")
+    assert (tmp_path / "cifar10/train").is_dir() and (tmp_path / "cifar10/squash/train").is_dir()
+    assert "  features: 26 images, " in "\n".join(plan_lines(plan, free, {"cifar10": 1.0}))
+    _, told = run_plan(plan, backbone, SMALL, [], tmp_path, say=lambda _: None)
+    assert told.settings["resize"] == 32
+
+
 def test_a_plan_says_what_it_costs(root, backbone):
     data, missing = load_sets(["cifar10", "cub200_by_class", "stl10"], root)
     plan = make_plan([KNN(), LinearCrops(epochs=5), Retrieval()], data, undone, missing)
-    lines = plan_lines(plan, {"cifar10": 0.5, "cub200_by_class": 2.0})
+    lines = plan_lines(plan, SMALL, {"cifar10": 0.5, "cub200_by_class": 2.0})
     assert lines[:6] == [
         "plan: 4 to run, 0 whose rows are there",
         "cifar10: 10 + 3 images (published: 50,000 + 10,000), 500.0 ms each",

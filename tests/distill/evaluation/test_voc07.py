@@ -103,7 +103,7 @@ def cross_validated(x, present, cost):
     from sklearn.model_selection import cross_val_score
     from sklearn.svm import LinearSVC
 
-    svm = LinearSVC(C=cost, class_weight={True: 2, False: 1}, random_state=0, dual="auto", max_iter=2000)
+    svm = LinearSVC(C=cost, class_weight={True: 2, False: 1}, dual=False)
     return cross_val_score(svm, x, present, cv=3, scoring="average_precision").mean()
 
 

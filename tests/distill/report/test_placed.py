@@ -97,6 +97,16 @@ def test_what_does_not_differ_is_not_said():
     assert line.note == "random, 1 seed"
 
 
+def test_a_part_of_a_known_set_is_no_known_set():
+    """Any folder can lie where ImageNet is expected."""
+    whole = {"train": {"images": 1281160, "unreadable": 7}, "val": {"images": 50000, "unreadable": 0}}
+    part = {"train": {"images": 15000, "unreadable": 0}, "val": {"images": 2500, "unreadable": 0}}
+    ((_, line),) = ours(COMPRESS + "1", row(settings=whole))
+    assert "images" not in line.note
+    ((_, line),) = ours(COMPRESS + "1", row(settings=part))
+    assert "15,000 train images, not 1,281,167" in line.note
+
+
 def test_two_sizes_are_two_lines():
     lines = [line for _, line in ours(COMPRESS + "2", row(), row(size=64, metrics={"top1": 40.0}))]
     assert sorted(line.cells[0] for line in lines) == ["40.0", "60.0"]
@@ -113,6 +123,22 @@ def test_a_table_that_the_paper_gives_as_a_figure_takes_ours():
     assert line.cells == ("20.0", "18.0", "", "")
 
 
+def test_the_deviation_over_draws_of_few_labels_stands_where_the_paper_has_one():
+    draws = {"1nn_1-shot": 20.0, "1nn_1-shot_std": 0.31, "1nn_1%": 30.0}
+    ((_, line),) = ours(COMPRESS + "3", row("knn", draws))
+    assert line.cells == ("20.0 ± 0.3", "30.0", "") and "± over draws of the labels" in line.note
+    seeds = [row("knn", draws), row("knn", {**draws, "1nn_1-shot": 22.0}) | {"seed": 1}]
+    ((_, line),) = ours(COMPRESS + "3", *seeds)
+    assert line.cells[0] == "21.0 ± 1.4" and "2 seeds" in line.note and "draws" not in line.note
+
+
+def test_what_networks_cost_stands_once_for_each():
+    rows = [row(), row(init="random"), row(backbone="unknown")]
+    ((_, line),) = ours(COMPRESS + "A1", *rows, origin=Origin(params=11.69, gmacs=1.81))[:1]
+    assert (line.labels, line.cells) == (("ResNet-18",), ("1.81", "11.69"))
+    assert ours(COMPRESS + "A1", *rows) == []
+
+
 def test_another_reading_of_a_benchmark_has_its_own_line_and_says_so():
     rows = [row(f"coco_lowshot_1k{reading}", {"bbox_AP50": 20.0}, "coco") for reading in ("", "_syncbn")]
     lines = [line for _, line in ours(OSS + "14", *rows)]
@@ -124,7 +150,7 @@ def test_another_reading_of_a_benchmark_has_its_own_line_and_says_so():
 def test_a_split_that_the_paper_does_not_name_is_named(split):
     found = row("retrieval", {"recall@1": 20.0}, split, backbone="alexnet_compress")
     ((_, line),) = ours(COMPRESS + "4", found)
-    assert line.cells[0] == "20.0" and "data: CUB200, split by" in line.note
+    assert line.cells[0] == "20.0" and "data: CUB-200-2011" in line.note
 
 
 def test_few_labels_stand_below_what_was_trained_with_them():

@@ -1,8 +1,13 @@
 """Known data sets, read from made-up archives in the published formats."""
 
+import hashlib
 import os
 import pickle
+import shutil
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -147,7 +152,8 @@ def test_a_missing_set_says_what_is_expected_and_where_it_is_published(tmp_path,
         sets.load(name, tmp_path)
     message, data_set = str(caught.value), sets.declared()[name]
     assert message.startswith(f"{name}: there is no {tmp_path}/") and "\n" not in message
-    assert all(f"{tmp_path}/{line}" in message for line in data_set.tree)
+    assert f"; expected in {tmp_path}: {data_set.tree[0]}" in message
+    assert all(line in message for line in data_set.tree)
     assert message.endswith(f"published: {data_set.published_at}")
 
 
@@ -205,16 +211,39 @@ def test_nothing_is_downloaded_unasked_and_what_torchvision_cannot_fetch_is_said
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
-    """A machine without a network."""
-    import urllib.request
+@pytest.fixture
+def served(tmp_path):
+    """A folder, and where a server on this machine shows it."""
+    handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield tmp_path, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
-    def refuse(*_args, **_kwargs):
-        raise urllib.request.URLError("no network")
 
-    monkeypatch.setattr(urllib.request, "urlopen", refuse)
-    with pytest.raises(UserError, match="cifar10: the download failed .*no network.*cifar-10-python.tar.gz"):
-        sets.load("cifar10", tmp_path, download=True)
+def test_torchvision_fetches_what_is_missing(served, monkeypatch):
+    """A made-up archive from a server, so with other sums than those of the published one."""
+    from torchvision.datasets import CIFAR10, cifar
+
+    folder, address = served
+    expected = cifar10(folder / "published")
+    archive = Path(shutil.make_archive(str(folder / "made-up"), "gztar", folder / "published"))
+    monkeypatch.setattr(CIFAR10, "url", f"{address}/{archive.name}")
+    monkeypatch.setattr(CIFAR10, "tgz_md5", hashlib.md5(archive.read_bytes()).hexdigest())
+    monkeypatch.setattr(cifar, "check_integrity", lambda path, md5=None: os.path.isfile(path))
+    train, val = sets.load("cifar10", folder / "data", download=True)
+    assert (names(train), names(val)) == expected
+    monkeypatch.setattr(CIFAR10, "url", f"{address}/nothing")
+    sets.load("cifar10", folder / "data", download=True)  # it is there: nothing is fetched
+
+
+def test_a_failed_download_is_one_line(served, monkeypatch):
+    from torchvision.datasets import CIFAR10
+
+    folder, address = served
+    monkeypatch.setattr(CIFAR10, "url", f"{address}/nothing")
+    with pytest.raises(UserError, match="cifar10: the download failed .*404.*cifar-10-python.tar.gz"):
+        sets.load("cifar10", folder / "data", download=True)
 
 
 def test_an_unknown_set(tmp_path):
