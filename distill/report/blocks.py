@@ -146,6 +146,7 @@ def blocks_of(rows: list[dict]) -> list[Block]:
     for (name, data, settings), group in groups.items():
         siblings = [json.loads(other) for *of, other in groups if of == [name, data]]
         blocks.append(_block(tasks.of(group[-1]), data, json.loads(settings), siblings, group))
+    blocks = [block for block in blocks if block.metrics]
     return sorted(blocks, key=lambda block: (tasks.place(block.task), block.known))
 
 

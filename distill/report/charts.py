@@ -9,7 +9,7 @@ from distill.report.blocks import Block, Model
 
 WIDTH = 860
 LABEL = 330  # px kept left for the task names
-LETTERS = 46  # that fit there in a line
+LETTERS = 44  # that fit there in a line
 ROW = 34
 
 
@@ -33,8 +33,9 @@ def overview(blocks: list[Block]) -> str:
         y, metric = ROW * number + 24, block.metrics[0]
         name = f"{block.task.title.split(' (')[0]}, {block.task.read_as(metric)}"
         if block.known:
-            name = f"{block.data}: {name}"
-        lines = wrap(svg.clip(name, 2 * LETTERS), LETTERS)
+            lines = [svg.clip(name, LETTERS), svg.clip(block.data, LETTERS)]
+        else:
+            lines = wrap(svg.clip(name, 2 * LETTERS), LETTERS)[:2]
         for line, text in enumerate(lines):
             parts.append(svg.text(text, LABEL - 16, y + 4 + 14 * (line - (len(lines) - 1) / 2), "end"))
         cells = {

@@ -51,12 +51,8 @@ def _per_class(block: Block) -> str:
     caption = f"{block.task.title}: accuracy of each category, each model's categories sorted by it."
     chart = curves.lines(series, caption, "categories, sorted", "accuracy in percent")
     rows = [row for model in found for row in block.rows[model]]
-    names = dict.fromkeys(name for values in found.values() for name in values)
-    lines = [[name, *(f"{v[name]:.1f}" if name in v else "" for v in found.values())] for name in names]
-    head = ["Category", *(model.label for model in found)]
-    categories = markup.fold(markup.count(len(names), "category").replace("categorys", "categories"),
-                           markup.table(head, lines, f"{block.task.title}, percent by category"))  # fmt: skip
-    return markup.figure(chart, caption, _data(block), rows) + categories
+    table = _by_name(found, "Category", f"{block.task.title}, percent by category")
+    return markup.figure(chart, caption, _data(block), rows) + markup.fold("Every category", table)
 
 
 def _sweep(block: Block) -> str:
@@ -64,10 +60,14 @@ def _sweep(block: Block) -> str:
     found = _of_models(block, "sweep")
     if not found:
         return ""
+    return _by_name(found, "Setting", f"{block.task.title}: settings that were tried, percent")
+
+
+def _by_name(found: dict[Model, dict[str, float]], heading: str, caption: str) -> str:
+    """A table of a line a name and a column a model."""
     names = dict.fromkeys(name for values in found.values() for name in values)
-    lines = [[name, *(f"{v[name]:.1f}" if name in v else "" for v in found.values())] for name in names]
-    head = ["Setting", *(model.label for model in found)]
-    return markup.table(head, lines, f"{block.task.title}: settings that were tried, percent")
+    lines = [[name, *(f"{own[name]:.1f}" if name in own else "" for own in found.values())] for name in names]
+    return markup.table([heading, *(model.label for model in found)], lines, caption)
 
 
 def _figures(block: Block) -> str:

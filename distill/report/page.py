@@ -127,7 +127,8 @@ def _cell(block: Block, metric: str, model: Model) -> str:
     gain = block.gain(metric, model)
     below = ""
     if gain is not None:
-        below = f'<small class="{"good" if gain > 0 else "bad"}">{signed(gain)}</small>'
+        kind = "good" if gain > 0 else "bad" if gain < 0 else "even"
+        below = f'<small class="{kind}">{signed(gain)}</small>'
     return f'<td class="number">{cell}{below}</td>'
 
 

@@ -67,10 +67,13 @@ class Table:
 def facts() -> dict:
     """The file's content.
 
-    ``tables``: the papers' tables. ``benchmarks``: title and headline of those whose rows do not tell.
-    ``readings``: a benchmark in another reading -> that of the papers' words, whose columns it may stand in.
-    ``metrics``: name in rows -> name for readers. ``students``: timm's name -> the papers' name. ``sets``:
-    known data set -> the papers' name.
+    ``tables``: the papers' tables. ``given`` holds for all of one, or for a part of its columns or rows;
+    ``labels`` are pairs of heading and what it tells, ``columns`` parts of [name, "task:metric", given if
+    any], ``groups`` parts of rows: a text a label, then a number a column; null where the paper has none, and
+    a text where a number alone does not say it ("29.8 ± 0.3", "59.0 (f7)", "3.50").
+    ``benchmarks``: title and headline of those whose rows do not tell. ``readings``: a benchmark in another
+    reading -> that of the papers' words, whose columns it may stand in. ``metrics``: name in rows -> name for
+    readers. ``students``: timm's name -> the papers' name. ``sets``: data of benchmarks -> its title.
     """
     return json.loads(Path(__file__).with_name("published.json").read_text())
 

@@ -15,9 +15,9 @@ LONG = 4000  # letters
 
 def training(content: Content) -> str:
     """What each network costs and how it was trained; then a loss curve a run, with manifest and config."""
-    curves = f'<div class="runs">{"".join(map(_run, content.runs))}</div>'
+    runs = f'<div class="runs">{"".join(map(_run, content.runs))}</div>'
     none = '<p class="soft">No run folder was given or found beside the checkpoints.</p>'
-    return _costs(content) + (curves if content.runs else none)
+    return _costs(content) + (runs if content.runs else none)
 
 
 def _costs(content: Content) -> str:

@@ -9,6 +9,8 @@ from distill import results
 from distill.errors import UserError
 
 FIELDS = ("task", "label", "init", "backbone", "seed", "metrics", "settings", "time")
+JSON = {dict: "a JSON object", str: "a text"}
+TYPES = {"metrics": dict, "settings": dict, "names": dict, "data": str, "details": dict, "figures": dict}
 # Settings that tell models or seeds apart, not protocols.
 _OWN = {"arch", "weights", "sha256", "mean", "std", "seed", "resumed_from", "annotations", "frozen"}
 _NO_EFFECT = {"workers"}
@@ -48,6 +50,9 @@ def _checked(path: Path) -> list[dict]:
         if missing:
             needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
             raise UserError(f"{path}: row {number} {needed}")
+        for field, kind in TYPES.items():
+            if not isinstance(row.get(field, kind()), kind):
+                raise UserError(f"{path}: row {number}: {field} is {row[field]!r}; needed: {JSON[kind]}")
     return [_with_figures(row, path.parent) for row in rows]
 
 

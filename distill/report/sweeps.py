@@ -68,6 +68,8 @@ def sweeps_of(rows: list[dict]) -> list[Sweep]:
                     values.setdefault((metric, point), []).append(value)
         cells = {key: cell_of(own) for key, own in values.items()}
         data = data_name(known, comparable(group[-1]))
+        if not cells:
+            continue
         found.append(Sweep(tasks.of(group[-1]), name, data, keys, group, cells))
     return sorted(found, key=lambda sweep: (sweep.name, tasks.place(sweep.task)))
 

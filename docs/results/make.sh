@@ -5,15 +5,16 @@
 #   TEACHER  a self-supervised checkpoint with a projection head, such as MoCo-v2's
 #   OUT      a folder for the runs; OUT/report/report.html is the report
 #
-# Distils ResNet-18s by two methods over seeds, varies CompRess's temperature and OSS's dropout and adversary, measures
+# Distils networks by two methods over seeds, varies CompRess's temperature and OSS's dropout and adversary, measures
 # all beside a random start and the teacher, draws what one student has learned, and fine-tunes it for detection and
 # segmentation. The same command goes on where it was interrupted. Smaller or larger:
-# EPOCHS=1 SWEEP_EPOCHS=1 SEEDS=0 STEPS=20 docs/results/make.sh ...
+# EPOCHS=1 SWEEP_EPOCHS=1 SEEDS=0 STEPS=20 NETWORK=test_resnet docs/results/make.sh ...
 set -euo pipefail
 [ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
-EPOCHS=${EPOCHS:-4} SEEDS=${SEEDS:-0,1,2} SWEEP_EPOCHS=${SWEEP_EPOCHS:-2} STEPS=${STEPS:-100} PYTHON=${PYTHON:-python}
+EPOCHS=${EPOCHS:-4} SEEDS=${SEEDS:-0,1,2} SWEEP_EPOCHS=${SWEEP_EPOCHS:-2} STEPS=${STEPS:-100}
+NETWORK=${NETWORK:-resnet18} PYTHON=${PYTHON:-python}
 export PYTHON
 mkdir -p "$3"
 OUT=$(cd "$3" && pwd)
@@ -47,12 +48,12 @@ for method in compress_1q seed; do
   cache=$([ $method = seed ] && echo cache-head || echo cache-backbone)
   for seed in ${SEEDS//,/ }; do
     step "distil-$method-$seed" "$PYTHON" tools/distill.py --method $method --data $IMAGES/train --teacher teacher.pth \
-      --teacher-cache $cache --student resnet18 --epochs "$EPOCHS" --batch-size 128 --lr 0.03 "${PIXELS[@]}" \
+      --teacher-cache $cache --student "$NETWORK" --epochs "$EPOCHS" --batch-size 128 --lr 0.03 "${PIXELS[@]}" \
       --seed "$seed" --work-dir "$method-$seed" --resume --cfg-options model.student.zero_init_last=True
     measure "$method-$seed" "$method-$seed/last.pth" --label "$method"
   done
 done
-measure random --random --arch resnet18
+measure random --random --arch "$NETWORK"
 measure teacher teacher.pth --init-label teacher --label teacher
 
 SMALL=(--data "$IMAGES/train" --student test_resnet --epochs "$SWEEP_EPOCHS" --batch-size 128 "${PIXELS[@]}")
@@ -73,7 +74,7 @@ for init in distilled random; do
     --crop-size 180 240 --max-steps "$STEPS" --batch-size 4 --seeds 1 --gpus 0 --init $init --work-dir transfer
 done
 
-step figures "$PYTHON" tools/figures.py "$STUDENT" teacher.pth --random resnet18 --data $IMAGES "${PIXELS[@]}" --resize 64 \
+step figures "$PYTHON" tools/figures.py "$STUDENT" teacher.pth --random "$NETWORK" --data $IMAGES --image-size 192 --resize 192 \
   --out figures
 
 "$PYTHON" tools/report.py results.jsonl sweep-*/results.jsonl transfer/results.jsonl --figures figures --out report

@@ -294,6 +294,19 @@ def test_a_thousand_rows_take_less_than_20_seconds(tmp_path):
     assert "25 seeds" in html.read_text()
 
 
+def test_numbers_that_cannot_be_drawn_are_no_obstacle(tmp_path):
+    values = (float("nan"), float("inf"), -5.0, 150.0)
+    for number, value in enumerate(values):
+        grid = {"grid": {"a": value}} if number % 2 else {}
+        details = {"per_class": {"cat": value, "dog": None}, "sweep": {"lr 1": {}}} | grid
+        metrics = {} if number == 3 else {"1nn": value, "20nn": 1.0}
+        row = make_row(
+            "knn", f"m{number}", "random", "resnet18", 0, metrics, "x", "", {}, 1.0, details=details
+        )
+        append(tmp_path / "results.jsonl", row)
+    assert "150.00" not in write_report([tmp_path / "results.jsonl"], tmp_path / "out")[0].read_text()
+
+
 def test_a_torn_last_line_is_passed_over(results, tmp_path):
     with results.open("a") as file:
         file.write('{"task": "kn')
@@ -303,7 +316,15 @@ def test_a_torn_last_line_is_passed_over(results, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "no such results file"), ("", "no result rows in"), ('{"task": "knn"}\n', "row 1 lacks label")],
+    [
+        (None, "no such results file"),
+        ("", "no result rows in"),
+        ('{"task": "knn"}\n', "row 1 lacks label"),
+        (
+            json.dumps(dict.fromkeys(FIELDS, {}) | {"details": 3}),
+            "row 1: details is 3; needed: a JSON object",
+        ),
+    ],
 )
 def test_unusable_results_are_one_line_and_leave_nothing(tmp_path, content, message):
     file = tmp_path / "results.jsonl"

@@ -63,6 +63,16 @@ def test_the_tool_is_a_thin_script():
     assert shown.returncode == 0 and "--init START [START ...]" in shown.stdout
 
 
+def test_the_help_waits_for_no_heavy_import():
+    code = (
+        "import sys, transfer.run\n"
+        "transfer.run.parser().format_help()\n"
+        "heavy = {'torch', 'numpy', 'PIL', 'mmengine', 'timm'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

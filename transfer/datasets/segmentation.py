@@ -22,7 +22,7 @@ VOC_CLASSES = (
 )  # fmt: skip
 _LISTS = ("ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt")
 # a benchmark's layout -> its name here, the folders it is looked for in, what they must hold, what it is
-_TREES = {
+TREES = {
     "voc_masks": (
         "voc",
         ("", "VOC2012", "VOCdevkit/VOC2012", "voc/VOCdevkit/VOC2012"),
@@ -80,11 +80,11 @@ def find_segmentation(
 
 def _find_tree(root: Path, layout: str) -> tuple[str, Path]:
     """(layout, folder): plain folders, the layout asked for, or the other."""
-    if _plain_folders(root):
+    if plain_folders(root):
         return "folders", root
-    others = [name for name in _TREES if name != layout and has_folder(root, *_TREES[name][1:3])]
-    own = has_folder(root, *_TREES[layout][1:3])
-    tree, inside, needs, what = _TREES[others[0] if others and not own else layout]
+    others = [name for name in TREES if name != layout and has_folder(root, *TREES[name][1:3])]
+    own = has_folder(root, *TREES[layout][1:3])
+    tree, inside, needs, what = TREES[others[0] if others and not own else layout]
     return tree, find_folder(root, inside, needs, f"{what} (nor {{img,ann}}/{{train,val}} folders)")
 
 
@@ -140,7 +140,9 @@ def read_classes(path: str | os.PathLike, label_map: dict[int, int] | None) -> n
     return table[read_mask(path)]
 
 
-def _plain_folders(root: Path) -> tuple[Path, Path] | None:
+def plain_folders(root: Path) -> tuple[Path, Path] | None:
+    """``{img,images}`` and ``{ann,masks}`` in ``root``, each with ``train`` and ``val``; or None."""
+
     def first(names: tuple[str, ...]) -> Path | None:
         there = (root / name for name in names)
         return next((f for f in there if (f / "train").is_dir() and (f / "val").is_dir()), None)
@@ -150,7 +152,7 @@ def _plain_folders(root: Path) -> tuple[Path, Path] | None:
 
 
 def _folder_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
-    images, masks = _plain_folders(root)
+    images, masks = plain_folders(root)
     pictures = [path for path in (images / split).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
     if not pictures:
         raise UserError(f"{images / split}: no pictures in it ({', '.join(IMAGE_SUFFIXES)})")

@@ -10,13 +10,14 @@ from distill.engine.options import parse_options
 from distill.errors import UserError
 from transfer.benchmark import Benchmark
 from transfer.datasets.find import Data, find_data
+from transfer.datasets.own import check_own
 from transfer.frameworks import FRAMEWORKS
 from transfer.jobs.initial import Initial, read_initials
 from transfer.jobs.job import Job, Run, make_run
 from transfer.jobs.queue import Place
 from transfer.matrix.choices import ALL, choose_benchmarks, choose_places, parse_seeds, parse_split_size
 
-SMOKE_STEPS = 20  # of every run of `all --smoke`, which shows that the whole matrix works
+SMOKE_STEPS = 10  # of every run of `all --smoke`, which shows that the whole matrix works
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def make_plan(options: argparse.Namespace) -> Plan:
     for benchmark, seeds, split_size in chosen:
         try:
             FRAMEWORKS[benchmark.framework].check_installed(wanted_by=benchmark.name)
+            if not alone and not options.benchmarks:
+                check_own(benchmark.data, root)
             splits = work_dir / benchmark.name / "splits"
             data = find_data(benchmark.data, root, classes, split_size, splits)
         except UserError as error:

@@ -11,7 +11,7 @@ from tests.distill.evaluation.conftest import write_folder
 
 SMALL = Extraction(image_size=32, batch_size=32, workers=0)
 GENTLE = dict(
-    labels=("50%",), epochs=8, milestones=(6,), batch_size=12, lr={"50%": 1e-3}, head_lr={"50%": 0.1}
+    labels=("50%",), epochs=5, milestones=(4,), batch_size=12, lr={"50%": 1e-3}, head_lr={"50%": 0.1}
 )  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_a_published_list_and_what_the_row_says_of_it(backbone, data, tmp_path):
     assert len(list((tmp_path / "work").glob("small_label_finetune-*/50percent-*"))) == 2
 
 
-def test_killed_in_the_second_part_it_ends_as_if_nothing_had_happened(
+def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(
     backbone, data, kill_and_resume, tmp_path
 ):
     checkpoint = tmp_path / "run" / "last.pth"
@@ -113,16 +113,15 @@ def test_killed_in_the_second_part_it_ends_as_if_nothing_had_happened(
     name = "small_label_finetune"
     arguments = [
         str(checkpoint), "--data", str(data), "--workers", "0", "--device", "cpu", "--protocols", name,
-        "--seed", "3", "--cfg-options", f"{name}.labels=('1%','60%')", f"{name}.milestones=(1,)",
-        f"{name}.epochs=2", f"{name}.batch_size=5", f"{name}.lr={{'1%':0.02,'60%':0.01}}",
-        f"{name}.head_lr={{'1%':5,'60%':0.2}}",
+        "--seed", "3", "--cfg-options", f"{name}.labels=('60%',)", f"{name}.milestones=(1,)",
+        f"{name}.epochs=3", f"{name}.batch_size=5", f"{name}.lr={{'60%':0.01}}",
+        f"{name}.head_lr={{'60%':0.2}}",
     ]  # fmt: skip
     whole, broken, output = kill_and_resume(arguments, once="evaluation/*/60percent-*/epoch_1.pth")
     assert "resuming from" in output
-    for part in ("1", "60"):
-        files = [next(folder.glob(f"evaluation/*/{part}percent-*/last.pth")) for folder in (whole, broken)]
-        ends = [found.backbone | found.head for found in map(read_weights, files)]
-        assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0] | ends[1])
+    files = [next(folder.glob("evaluation/*/60percent-*/last.pth")) for folder in (whole, broken)]
+    ends = [found.backbone | found.head for found in map(read_weights, files)]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0] | ends[1])
 
 
 def test_defaults_are_the_papers():

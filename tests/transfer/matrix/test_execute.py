@@ -71,9 +71,8 @@ def test_a_killed_matrix_goes_on_and_a_failed_cell_does_not_stop_the_others(proj
     assert error == f"error: {wrong}\n" and f"failed: {wrong}" in said
     lines = [" ".join(line.split()) for line in said.splitlines()]
     assert "plan: 4 runs in 4 cells, 4 to make, one after the other on the CPU" in lines
-    assert any(
-        line.startswith("left out: stairs_of_sand: no COCO 2017 data in data: looked for") for line in lines
-    )
+    missing = "left out: stairs_of_sand: no annotation file of train in COCO's format in data: looked for"
+    assert any(line.startswith(missing) for line in lines)
     assert "stairs_of_stone pupil (distilled) 0 150 nothing, seed 0 begun unknown" in lines
     resumed = next(int(line.split()[-1]) for line in lines if line.startswith("continuing from"))
     assert stood <= resumed < 150

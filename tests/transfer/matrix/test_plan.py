@@ -64,9 +64,12 @@ def test_what_is_missing_is_left_out_and_named(command, monkeypatch):
         line.startswith("left out: voc07_det: voc07_det needs Detectron2: no_such_module is not installed;")
         for line in said
     )
-    (missing,) = (line for line in said if "no COCO 2017 data" in line)
+    (missing,) = (line for line in said if "in COCO's format" in line)
     assert missing.startswith("left out: coco_lowshot_10k, coco_lowshot_10k_syncbn, coco_lowshot_1k, ")
-    assert "looked for train2017, val2017, annotations/instances_train2017.json" in missing
+    assert "looked for annotations/instances_train2017.json" in missing
+    (missing,) = (line for line in said if "no Cityscapes data" in line)
+    assert "cityscapes_seg: no Cityscapes" in missing, "VOC's masks are those of another benchmark"
+    assert "looked for leftImg8bit/train, leftImg8bit/val, gtFine/train, gtFine/val" in missing
     assert "plan: 2 runs in 1 cell, 2 to make, one after the other on the CPU" in said
     assert "voc12_seg random-test_resnet (random) 0 1 80000 nothing unknown" in said
     assert "time: unknown, as no run of the kind is finished" in said
@@ -74,9 +77,11 @@ def test_what_is_missing_is_left_out_and_named(command, monkeypatch):
 
 
 def test_nothing_that_can_run_is_an_error(command):
-    with pytest.raises(UserError, match="nothing can run: no COCO 2017 [^;]*; [^;]* lacks train2017[^;]*$"):
+    with pytest.raises(
+        UserError, match="^nothing can run: no annotation file of train in COCO's format[^;]*$"
+    ):
         plan_of(command, "--benchmarks", "coco_det,coco_lowshot_1k")
-    with pytest.raises(UserError, match="^no COCO 2017 data"):
+    with pytest.raises(UserError, match="^no annotation file of train in COCO's format"):
         plan_of(["coco_det", *command[1:]])
     with pytest.raises(UserError, match="unknown benchmark 'voc13'"):
         plan_of(command, "--benchmarks", "voc13")
