@@ -19,6 +19,7 @@ from distill.errors import UserError  # noqa: E402
 from distill.report.rows import comparable  # noqa: E402
 from transfer import run  # noqa: E402
 from transfer.benchmark import find_benchmark  # noqa: E402
+from transfer.datasets import cityscapes  # noqa: E402
 from transfer.datasets.find import find_data  # noqa: E402
 from transfer.jobs.initial import Initial  # noqa: E402
 from transfer.jobs.job import make_run  # noqa: E402
@@ -196,7 +197,7 @@ def test_label_ids_become_train_ids_by_mmsegs_own_loading(tmp_path):
         Image.new("RGB", (2, 2)).save(tmp_path / f"leftImg8bit/{split}/bonn/bonn_0_leftImg8bit.png")
         labels = np.array([[0, 7], [33, 26]], dtype=np.uint8)  # void, road; bicycle, car
         Image.fromarray(labels).save(tmp_path / f"gtFine/{split}/bonn/bonn_0_gtFine_labelIds.png")
-    where = {"layout": "cityscapes_masks", "data_root": str(tmp_path), "classes": ("road", "sidewalk")}
+    where = {"layout": "cityscapes_masks", "data_root": str(tmp_path), "classes": cityscapes.CLASSES}
     pairs = DATASETS.build({"type": "SegmentationPairs", "split": "val", "pipeline": [], **where})
     found = TRANSFORMS.build({"type": "mmseg.LoadAnnotations"})(pairs.get_data_info(0))
     assert found["gt_seg_map"].tolist() == [[255, 0], [18, 13]]

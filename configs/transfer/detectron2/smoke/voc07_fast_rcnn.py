@@ -7,7 +7,7 @@ overrides = [
     "train.max_iter=60",
     "lr_multiplier.scheduler.milestones=[50,60]",
     "lr_multiplier.scheduler.values=[1.0,0.1]",
-    "optimizer.lr=0.01",
+    "optimizer.lr=0.02",
     "dataloader.train.total_batch_size=4",
     "dataloader.train.mapper.augmentations.0.short_edge_length=[128]",
     "dataloader.train.mapper.augmentations.0.max_size=160",
@@ -17,4 +17,5 @@ overrides = [
     "dataloader.test.mapper.augmentations.0.short_edge_length=128",
     "dataloader.test.mapper.augmentations.0.max_size=160",
     "model.roi_heads.batch_size_per_image=32",
+    "model.roi_heads.proposal_matcher.thresholds=[0.01,0.5]",  # else a part of a small object is never background
 ]
