@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import os
 import time
 from collections.abc import Callable
@@ -97,6 +98,9 @@ def pretrain(
         method.check_data(images)
         images.rows = method.rows()
         runner.train()
+    # these refer to one another: without a collection the loader's workers would live on in this process
+    del runner, method, images
+    gc.collect()
     student_file = Path(config.work_dir) / "last.pth"
     if rank() == 0:
         say(f"student written to {student_file}")

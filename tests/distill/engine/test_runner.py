@@ -1,10 +1,14 @@
-"""Batch norm over several GPUs must not change what a network computes."""
+"""What a run leaves as it was: what a network computes, and the process that it ran in."""
+
+import multiprocessing
 
 import pytest
 import torch
 from timm.layers import convert_sync_batchnorm
 
+from distill import pretrain
 from distill.backbones import Backbone
+from tests.distill.methods.small import SMALL, arguments
 
 
 @pytest.mark.parametrize("arch", ["resnet10t", "mobilenetv3_small_050", "regnety_002"])
@@ -17,3 +21,13 @@ def test_synchronised_batch_norm_keeps_activations_and_keys(arch):
     assert any(isinstance(module, torch.nn.SyncBatchNorm) for module in converted.modules())
     assert list(converted.state_dict()) == keys
     torch.testing.assert_close(converted(images), expected, rtol=0, atol=0)
+
+
+def test_no_worker_outlives_the_run(method_inputs, tmp_path):
+    """A caller may run again: data-loading processes of the first run would be in its way."""
+    workers = {"train_dataloader.num_workers": 1, "train_dataloader.persistent_workers": True}
+    changes = SMALL["simclr"].options | workers
+    pretrain(**arguments("simclr", method_inputs), work_dir=str(tmp_path), cfg_options=changes)
+    for child in multiprocessing.active_children():
+        child.join(timeout=5)
+        assert not child.is_alive()
