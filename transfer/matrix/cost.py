@@ -54,7 +54,7 @@ def check_space(runs: Sequence[Run], work_dir: Path) -> str:
     about = f"{'about' if measured else 'at least'} {_told(needed)}"
     if needed > free:
         raise UserError(
-            f"{len(runs)} runs write {about} of checkpoints, and {there} has {_told(free)} free: "
+            f"the checkpoints need {about}, and {there} has {_told(free)} free: "
             f"make room for {_told(needed - free)}, or give another --work-dir"
         )
     return f"{about}, {_told(free)} free in {there}"
