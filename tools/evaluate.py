@@ -135,6 +135,8 @@ def images(args: argparse.Namespace, chosen: "list[Evaluator]") -> "tuple[dict[s
         return {"": tuple(folders(args))}, []
     if args.data or args.train or args.val:
         raise UserError("--data-root is for known data sets: leave out --data, --train and --val, or it")
+    if not args.download and not Path(args.data_root).is_dir():
+        raise UserError(f"--data-root: no such folder: {args.data_root}")
     of_papers = [name for each in chosen for name in sets_of(each.protocol)]
     names = args.sets.split(",") if args.sets else dict.fromkeys(of_papers)
     found, missing = load_sets(names, args.data_root, args.download)

@@ -136,6 +136,7 @@ def test_processes_share_the_features_of_each_set(root, tmp_path):
         (("--data-root", "data", "--sets", "stl10"), "stl10: there is no data/stl10_binary/"),
         (("--data-root", "data", "--sets", "cifra10"), "unknown data set 'cifra10'; did you mean 'cifar10'"),
         (("--data-root", "data", "--protocols", "knn"), "data: none of these data sets is there"),
+        (("--data-root", "dat", "--protocols", "all"), "--data-root: no such folder: dat"),
         (("--data-root", "data", "--data", "images"), "--data-root is for known data sets: leave out --data"),
         (("--data", "images", "--sets", "cifar10"), "--sets and --download need --data-root DIR"),
         (
