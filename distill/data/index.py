@@ -55,5 +55,5 @@ class ImageFiles:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Changes when a file is added, removed, renamed or resized."""
+        """Changes when a file is added, removed or renamed, or its size in bytes changes."""
         return fingerprint_files(self.root, self.files)

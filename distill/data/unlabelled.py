@@ -34,7 +34,7 @@ class AugmentedImages(Dataset):
     Items:
         ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``images``; ``unreadable``: names
         of those that were skipped on the way (the next readable image stands in, so that batches stay
-        whole); ``row``: of ``rows``, where there are any.
+        whole); ``row``: its array in ``rows``, if there are any.
     """
 
     rows: Sequence[np.ndarray] | None = None

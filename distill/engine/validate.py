@@ -2,6 +2,7 @@
 
 import inspect
 
+import torch
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
@@ -11,7 +12,7 @@ from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
 from distill.targets.sources import Source, source_of
 
-# the last two are read by Runner and by Config.fromfile
+# this project reads the first three, mmengine find_unused_parameters and custom_imports
 OWN_KEYS = {"batch_size", "device", "sync_batch_norm", "find_unused_parameters", "custom_imports"}
 
 
@@ -42,6 +43,19 @@ def validate(config: Config) -> None:
     for number, hook in enumerate(config.get("custom_hooks", [])):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
     _schedule(config)
+    _device(config)
+
+
+def _device(config: Config) -> None:
+    name = config.get("device")
+    if name is None:
+        return
+    if config.get("launcher", "none") != "none":
+        raise UserError(f"config key device is {name!r}: it is for a run of one process; leave it out")
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"config key device is {name!r}: {str(error).splitlines()[0]}") from error
 
 
 def _settings(model: dict, key: str) -> dict:

@@ -1,9 +1,11 @@
-"""Who starts the processes of a run."""
+"""Who starts the processes of a run, and where it runs."""
 
 import pytest
 
 from distill.engine.start import choose_launcher
+from distill.engine.validate import validate
 from distill.errors import UserError
+from tests.distill.methods.small import small_config
 
 TORCHRUN = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
 
@@ -52,3 +54,18 @@ def test_what_cannot_be_is_one_line(environment, asked, message, started_by):
     started_by(environment)
     with pytest.raises(UserError, match=message):
         choose_launcher(asked)
+
+
+@pytest.mark.parametrize(
+    ("device", "launcher", "message"),
+    [
+        ("cpu", "pytorch", "config key device is 'cpu': it is for a run of one process; leave it out"),
+        ("gpu", "none", "config key device is 'gpu': .*device type"),
+        ("meta:x", "none", "config key device is 'meta:x': Invalid device string"),
+    ],
+)
+def test_a_device_that_cannot_be_is_named(device, launcher, message, method_inputs):
+    config = small_config("compress_1q", method_inputs)
+    config.device, config.launcher = device, launcher
+    with pytest.raises(UserError, match=message):
+        validate(config)
