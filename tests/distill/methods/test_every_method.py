@@ -47,7 +47,7 @@ def test_a_last_batch_of_one_does_not_end_a_run(name, method_inputs, tmp_path):
     said = []
     pretrain(**call, work_dir=str(tmp_path), cfg_options=SMALL[name].options, say=said.append)
     assert (tmp_path / "last.pth").exists()
-    assert any("the last batch would be one image a process" in line for line in said)
+    assert any("the last batch would have one image a process" in line for line in said)
 
 
 @pytest.mark.parametrize("name", [name for name, small in SMALL.items() if small.teacher in ("moco", "swav")])

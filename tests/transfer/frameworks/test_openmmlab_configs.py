@@ -23,6 +23,7 @@ from transfer.datasets import cityscapes_instances  # noqa: E402
 CONFIGS = Path(__file__).resolve().parents[3] / "configs/transfer"
 SGD = ("SGD", 0.9, 1e-4)
 HEADS = ("bbox_head", "mask_head")
+SIZE = (64, 96)  # of pictures, (height, width)
 PAPER = {"frozen_stages": 1, "norm_eval": True, "norm": "BN"}
 SELF_SUPERVISED = {"frozen_stages": -1, "norm_eval": False, "norm": "SyncBN"}
 COCO = {
@@ -167,7 +168,7 @@ def test_the_frameworks_own_train_script_runs_it(file, demo, tmp_path, monkeypat
 
 
 def images() -> torch.Tensor:
-    return torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0)) * 255
+    return torch.rand(2, 3, *SIZE, generator=torch.Generator().manual_seed(0)) * 255
 
 
 def detection_batch() -> dict:
@@ -197,8 +198,8 @@ def detection_batch() -> dict:
 def segmentation_batch() -> dict:
     from mmseg.structures import SegDataSample
 
-    labels = torch.randint(0, 21, (2, 1, 64, 96), generator=torch.Generator().manual_seed(1))
-    shape = {"img_shape": (64, 96), "ori_shape": (64, 96)}
+    labels = torch.randint(0, 21, (2, 1, *SIZE), generator=torch.Generator().manual_seed(1))
+    shape = {"img_shape": SIZE, "ori_shape": SIZE}
     samples = [SegDataSample(metainfo=shape, gt_sem_seg=PixelData(data=label)) for label in labels]
     return {"inputs": list(images()), "data_samples": samples}
 
@@ -229,7 +230,7 @@ def losses(model, batch: dict) -> dict:
                 "model.auxiliary_head.channels": 64,
                 "model.decode_head.num_classes": 21,
                 "model.auxiliary_head.num_classes": 21,
-                "model.data_preprocessor.size": (512, 512),
+                "model.data_preprocessor.size": SIZE,
             },
         ),
     ],
@@ -243,6 +244,8 @@ def test_with_shared_weights_the_losses_are_the_stock_models(file, base, stock, 
     for part, widths in (("neck", [256, 512, 1024, 2048]), ("decode_head", 2048), ("auxiliary_head", 1024)):
         if part in ours.model:
             ours.model[part].in_channels = widths
+    if "size" in ours.model.data_preprocessor:
+        ours.model.data_preprocessor.size = SIZE  # pictures are padded to it, and the benchmark's is large
     with DefaultScope.overwrite_default_scope(file.split("/")[0]):
         stock_model, our_model = MODELS.build(theirs.model), MODELS.build(ours.model)
         our_model.load_state_dict(stock_model.state_dict(), strict=True)

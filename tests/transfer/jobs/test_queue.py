@@ -35,10 +35,11 @@ os.rename("pids.part", "pids")
 time.sleep(600)
 """
 TOOL = f"""
-import sys
+import signal, sys
 from contextlib import closing
 from pathlib import Path
 from transfer.jobs.queue import Task, run_all
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with Ctrl-C ignored
 task = Task("job", (sys.executable, "-c", {PARENT!r}), Path("log"))
 with closing(run_all([task], [()])) as events:
     list(events)
