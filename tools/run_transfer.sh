@@ -1,4 +1,4 @@
 #!/bin/sh
 # Usage: tools/run_transfer.sh BENCHMARK CHECKPOINT [options]; -h lists them. See docs/transfer.md.
-root=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
+root=$(CDPATH= cd -P -- "$(dirname -- "$0")/.." && pwd)
 PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}" exec "${PYTHON:-python}" -m transfer.run "$@"

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("benchmark", metavar="BENCHMARK", help=f"{', '.join(benchmarks())}; or all, which takes those whose "
         "data is there")  # fmt: skip
-    add("checkpoint", metavar="CHECKPOINT", help="weights, or a model's name")
+    add("checkpoint", metavar="CHECKPOINT", nargs="?", help="weights, or a model's name")
     add("--init", nargs="+", metavar="START",
         help="where the weights come from: distilled (CHECKPOINT), random, supervised (timm's, or "
         "supervised=FILE), teacher (of CHECKPOINT's run, or teacher=FILE), FILE; several are compared "
@@ -49,9 +49,20 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    """The options; a CHECKPOINT that follows ``--init START ...`` is told from the starts: it is the last."""
+    command = parser()
+    options = command.parse_intermixed_args(argv)
+    if options.checkpoint is None:
+        if len(options.init or ()) < 2:
+            command.error("the following arguments are required: CHECKPOINT")
+        *options.init, options.checkpoint = options.init
+    return options
+
+
 def main(argv: list[str] | None = None) -> None:
     """Shows the plan, makes every run that has no row yet, and raises UserError at the end if one failed."""
-    options = parser().parse_args(argv)
+    options = parse(argv)
 
     from transfer.matrix.cost import check_space
     from transfer.matrix.execute import execute

@@ -101,7 +101,9 @@ class ClusterAlignment:
         if len(train.x) < count:
             raise UserError(f"cluster alignment: {len(train.x)} training images cannot make {count} clusters")
         x, x_val = F.normalize(train.x), F.normalize(val.x)
-        centroids = kmeans(x, count, self.iterations, self.restarts, self.seed, self.backend)
+        centroids = kmeans(
+            x, count, self.iterations, self.restarts, self.seed, self.backend, gpus=train.device != "cpu"
+        )
         clusters = assign(x, centroids)
         category = match(clusters, train.y, count)
         right = (category[assign(x_val, centroids)] == val.y).double()

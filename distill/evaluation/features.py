@@ -7,7 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from distill.backbones import Backbone
 from distill.backbones.weights import state_sha256
 from distill.data.labelled import LabelledSet
-from distill.distributed import rank
+from distill.distributed import default_device, rank
 from distill.errors import UserError
 from distill.features import Pictures, Store, describe, fill
 from distill.results.protocol import Protocol
@@ -33,7 +33,8 @@ class Features:
     """Features ``x`` (N, D) float32 on the CPU, labels ``y`` (N,) int64 that index ``classes``.
 
     Where an image has several labels, ``y`` is (N, C) int8: see ``LabelledSet``. ``unreadable`` names the
-    corrupt images, which are not among them. ``images`` is what they are of, in the same order.
+    corrupt images, which are not among them. ``images`` is what they are of, in the same order. ``device`` is
+    where protocols compute with them: the network's.
     """
 
     x: Tensor
@@ -41,6 +42,7 @@ class Features:
     classes: tuple[str, ...]
     unreadable: tuple[str, ...] = ()
     images: LabelledSet | None = None
+    device: str = field(default_factory=default_device)
 
     def of(self, numbers: np.ndarray) -> Features:
         """Those of some of the images, given by their numbers in ``images``, without the unreadable ones."""
@@ -49,7 +51,7 @@ class Features:
             corrupt = set(self.unreadable)
             all_of_them = [number for number in all_of_them if self.images.name(number) not in corrupt]
         rows = torch.from_numpy(np.flatnonzero(np.isin(all_of_them, numbers)))
-        return Features(self.x[rows], self.y[rows], self.classes)
+        return Features(self.x[rows], self.y[rows], self.classes, device=self.device)
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ def extract(
     if unreadable:
         kept = torch.tensor([images.name(row) not in store.unreadable for row in range(len(images))])
         x, y = x[kept], y[kept]
-    return Features(x, y, images.classes, unreadable, images)
+    device = str(next(backbone.parameters()).device)
+    return Features(x, y, images.classes, unreadable, images, device)
 
 
 def filled(

@@ -106,7 +106,7 @@ class KNN:
         check_lists(self.lists, self.lists, "knn")
 
     def run(self, train: Features, val: Features) -> dict[str, float] | Outcome:
-        similarity, rows = nearest(val.x, train.x, max(self.k), self.backend)
+        similarity, rows = nearest(val.x, train.x, max(self.k), self.backend, val.device)
         labels, classes = train.y[rows], len(train.classes)
         metrics = {}
         for k in self.k:
@@ -126,7 +126,7 @@ class KNN:
         return Outcome(metrics, {"lists": {part: chosen.told() for part, chosen in lists.items()}})
 
     def _nearest_of(self, x: Tensor, y: Tensor, val: Features) -> float:
-        _, found = nearest(val.x, x, 1, self.backend)
+        _, found = nearest(val.x, x, 1, self.backend, val.device)
         return _accuracy(y[found[:, 0]], val.y)
 
 

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.distributed import default_device
 from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.linear_layer import ROWS_AT_ONCE, Descent, accuracies, fit, logits_of
@@ -84,7 +83,7 @@ class Linear:
             raise UserError("linear: epochs and batch_size must be at least 1, lr above 0")
 
     def run(self, train: Features, val: Features) -> dict[str, float]:
-        device = self.device or default_device()
+        device = self.device or train.device
         x, x_val = (part.to(device) for part in standardise(train.x, val.x))
         layer = self.fit(x, train.y.to(device), len(train.classes))
         return accuracies(logits_of(layer, x_val), val.y)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.distributed import default_device
 from distill.modules.kmeans import faiss_for
 
 ROWS_AT_ONCE = 2**14  # of queries and of the database that are normalised, and compared, at a time
@@ -19,7 +18,9 @@ SCORES_AT_ONCE = 2**24  # similarities that the torch search holds: 64 MB
 Search = Callable[[Tensor, int], tuple[Tensor, Tensor]]  # queries (Q, D), k -> products, rows (Q, k)
 
 
-def nearest(queries: Tensor, database: Tensor, k: int, backend: str = "auto") -> tuple[Tensor, Tensor]:
+def nearest(
+    queries: Tensor, database: Tensor, k: int, backend: str = "auto", device: str = "cpu"
+) -> tuple[Tensor, Tensor]:
     """The k nearest rows of ``database`` (N, D) to each of ``queries`` (Q, D), by cosine similarity.
 
     Neither is copied as a whole: besides them and the result it takes memory for ``ROWS_AT_ONCE`` rows.
@@ -27,13 +28,14 @@ def nearest(queries: Tensor, database: Tensor, k: int, backend: str = "auto") ->
     Args:
         k: neighbours wanted; N if that is less.
         backend: ``faiss``, ``torch`` (exact as well) or ``auto``: FAISS where installed.
+        device: where to compare; FAISS takes all GPUs that it has, or the CPU.
 
     Returns:
         Similarities (Q, k) in falling order and row numbers (Q, k). The two searches agree up to
         rounding; the order of exactly equal similarities is open.
     """
     faiss = faiss_for(backend, "torch")
-    search_in = _in_torch if faiss is None else partial(_in_faiss, faiss)
+    search_in = partial(_in_torch, device) if faiss is None else partial(_in_faiss, faiss, device)
     k = min(k, len(database))
     similarity, rows = torch.empty(len(queries), 0), torch.empty(len(queries), 0, dtype=torch.long)
     for first in range(0, len(database), ROWS_AT_ONCE):
@@ -47,9 +49,9 @@ def nearest(queries: Tensor, database: Tensor, k: int, backend: str = "auto") ->
     return similarity, rows
 
 
-def _in_faiss(faiss: ModuleType, part: Tensor) -> Search:
+def _in_faiss(faiss: ModuleType, device: str, part: Tensor) -> Search:
     index = faiss.IndexFlatIP(part.shape[1])
-    if faiss.get_num_gpus():
+    if device != "cpu" and faiss.get_num_gpus():
         index = faiss.index_cpu_to_all_gpus(index)
     index.add(part.numpy())
 
@@ -60,8 +62,8 @@ def _in_faiss(faiss: ModuleType, part: Tensor) -> Search:
     return search
 
 
-def _in_torch(part: Tensor) -> Search:
-    part = part.to(default_device())
+def _in_torch(device: str, part: Tensor) -> Search:
+    part = part.to(device)
 
     def search(queries: Tensor, k: int) -> tuple[Tensor, Tensor]:
         some = queries.split(max(1, SCORES_AT_ONCE // len(part)))

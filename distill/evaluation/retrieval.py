@@ -46,7 +46,7 @@ class Retrieval:
     def run(self, train: Features | None, val: Features) -> dict[str, float]:
         if len(val.x) < 2:
             raise UserError("retrieval needs at least two validation images")
-        _, rows = nearest(val.x, val.x, max(self.k) + 1, self.backend)
+        _, rows = nearest(val.x, val.x, max(self.k) + 1, self.backend, val.device)
         others = rows != torch.arange(len(rows))[:, None]
         # a query with many exact copies may not find itself: then its last neighbour is one too many
         others[others.all(dim=1), -1] = False

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from distill.data.label_lists import check_lists, label_list
-from distill.distributed import default_device
 from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.linear import standardise
@@ -85,7 +84,7 @@ class SmallLabelLinear:
                 )
 
     def run(self, train: Features, val: Features, folder: str | os.PathLike | None = None) -> Outcome:
-        device = self.device or default_device()
+        device = self.device or train.device
         metrics, lists = {}, {}
         for share in self.labels:
             chosen = label_list(train.images, share, self.lists, self.seed, folder)

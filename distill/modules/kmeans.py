@@ -48,6 +48,7 @@ def kmeans(
     seed: int,
     backend: str = "auto",
     start: str = "spread",
+    gpus: bool = True,
 ) -> Tensor:
     """Euclidean k-means on all rows of ``x`` (N, D); the best of ``restarts`` runs.
 
@@ -55,15 +56,15 @@ def kmeans(
         iterations: at most.
         start: ``spread`` (k-means++), which costs about as much as four of the ``iterations``, or ``random``
             rows as in FAISS, which often leave even well separated clusters merged.
+        gpus: FAISS may use those that it has.
         backend: ``faiss``, ``sklearn`` or ``auto``: FAISS where installed. Both give the same centroids
             up to rounding, except where a cluster runs empty.
 
     Returns:
         Centroids (k, D).
     """
-    lloyd = (
-        _lloyd_sklearn if (faiss := faiss_for(backend, "sklearn")) is None else partial(_lloyd_faiss, faiss)
-    )
+    faiss = faiss_for(backend, "sklearn")
+    lloyd = _lloyd_sklearn if faiss is None else partial(_lloyd_faiss, faiss, gpus)
     if start not in STARTS:
         raise UserError(f"k-means start {start!r}; valid: {', '.join(STARTS)}")
     generator = torch.Generator().manual_seed(seed)
@@ -155,10 +156,12 @@ def random_centroids(x: Tensor, k: int, generator: torch.Generator) -> Tensor:
 STARTS = {"spread": spread_centroids, "random": random_centroids}
 
 
-def _lloyd_faiss(faiss: ModuleType, x: Tensor, start: Tensor, iterations: int) -> tuple[float, np.ndarray]:
+def _lloyd_faiss(
+    faiss: ModuleType, gpus: bool, x: Tensor, start: Tensor, iterations: int
+) -> tuple[float, np.ndarray]:
     """Objective and centroids; FAISS always does all the iterations."""
     model = faiss.Kmeans(
-        x.shape[1], len(start), niter=iterations, gpu=faiss.get_num_gpus(),
+        x.shape[1], len(start), niter=iterations, gpu=faiss.get_num_gpus() if gpus else 0,
         min_points_per_centroid=1, max_points_per_centroid=len(x),  # else it samples 256 rows a cluster
     )  # fmt: skip
     objective = model.train(x.numpy(), init_centroids=start.numpy())

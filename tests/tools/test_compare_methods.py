@@ -23,10 +23,10 @@ def test_rows_are_added_once_and_the_table_holds_all(data, teacher_file, run_too
     first = run_tool(*command, "--only", "reg")
     assert first.returncode == 0, first.stderr
     assert "| Reg |" in first.stdout
-    second = run_tool(*command, "--only", "reg,moco_v2")
+    second = run_tool(*command, "--only", "reg,oss_offline,moco_v2")
     assert second.returncode == 0, second.stderr
     assert "== Reg" not in second.stdout, "done before"
-    labels = ("Reg", "MoCo-v2")
+    labels = ("Reg", "OSS offline", "MoCo-v2")
     assert all(f"| {label} |" in second.stdout for label in labels)
     rows = results.read(tmp_path / "results.jsonl")
     assert [(row["label"], row["task"]) for row in rows] == [

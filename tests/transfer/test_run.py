@@ -73,6 +73,38 @@ def test_the_help_waits_for_no_heavy_import():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
+def test_it_runs_the_project_that_a_linked_tool_is_of(tmp_path):
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$PYTHONPATH"\n')
+    python.chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "PYTHON": str(python)}
+    command = ["/bin/sh", tmp_path / "tools/run_transfer.sh"]
+    assert subprocess.check_output(command, env=environment, text=True).strip() == str(ROOT)
+
+
+@pytest.mark.parametrize(
+    ("given", "init"),
+    [
+        ("voc12_seg last.pth --gpus 0", None),
+        ("voc12_seg --gpus 0 last.pth", None),
+        ("voc12_seg last.pth --init random teacher", ["random", "teacher"]),
+        ("voc12_seg --init random last.pth", ["random"]),
+        ("--init random teacher --gpus 0 voc12_seg last.pth", ["random", "teacher"]),
+    ],
+)
+def test_the_checkpoint_may_stand_anywhere(given, init):
+    options = run.parse(given.split())
+    assert (options.benchmark, options.checkpoint, options.init) == ("voc12_seg", "last.pth", init)
+
+
+@pytest.mark.parametrize("given", ["voc12_seg", "voc12_seg --init random"])
+def test_a_missing_checkpoint_is_named(given, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run.parse(given.split())
+    assert "the following arguments are required: CHECKPOINT" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

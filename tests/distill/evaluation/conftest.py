@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from distill import results
-from distill.evaluation import Features
+from distill.evaluation import Extraction, Features, evaluate, list_labelled
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -28,6 +28,23 @@ def write_folder(root, classes=("cat", "dog"), images=6, size=(40, 32), seed=0):
             pixels = rng.normal(colour, 15, (*size, 3)).clip(0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(root / name / f"{index}.png")
     return root
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """``train`` and ``val`` of two colours, 24 and 12 images."""
+    root = tmp_path_factory.mktemp("data")
+    write_folder(root / "train", images=12)
+    write_folder(root / "val", seed=1)
+    return root
+
+
+def measure(backbone, root, work_dir, protocol):
+    """The result on the folders ``train`` and ``val`` at 32 px, and the lines that were said."""
+    folders, lines = [list_labelled(root / part) for part in ("train", "val")], []
+    extraction = Extraction(image_size=32, batch_size=16, workers=0)
+    (result,) = evaluate(backbone, *folders, [protocol], extraction, lines.append, work_dir)
+    return result, lines
 
 
 def blobs(classes=7, per_class=30, width=16, spread=0.05, seed=0, centres_seed=0):

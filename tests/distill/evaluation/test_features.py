@@ -1,3 +1,5 @@
+import contextlib
+import importlib
 import random
 
 import numpy as np
@@ -7,8 +9,19 @@ from PIL import Image
 from torch.nn import functional as F
 
 from distill.backbones import Backbone
+from distill.distributed import default_device
 from distill.errors import UserError
-from distill.evaluation import Extraction, evaluation_mode, extract, list_labelled
+from distill.evaluation import (
+    KNN,
+    ClusterAlignment,
+    Extraction,
+    Linear,
+    Retrieval,
+    SmallLabelLinear,
+    evaluation_mode,
+    extract,
+    list_labelled,
+)
 from distill.registry import TRANSFORMS
 
 SMALL = dict(image_size=32, batch_size=8, workers=0)
@@ -173,3 +186,22 @@ def test_kept_features_of_something_else_are_refused(image_folder, backbone, tmp
     (folder.root / "cat" / "0.png").unlink()
     with pytest.raises(UserError, match=r"data\.fingerprint, data\.images differ"):
         extract(backbone, list_labelled(folder.root), Extraction(**SMALL), tmp_path / "features")
+
+
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        KNN(backend="torch"), KNN(backend="auto"), Linear(epochs=1), Retrieval(k=(1,), backend="torch"),
+        SmallLabelLinear(), ClusterAlignment(restarts=1),
+    ],
+    ids=lambda protocol: f"{protocol.protocol.name}-{getattr(protocol, 'backend', '')}",
+)  # fmt: skip
+def test_protocols_compute_where_the_network_is(protocol, backbone, data, monkeypatch):
+    """Also where there is a GPU and the network is on the CPU (`--device cpu`); this one is only claimed."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with contextlib.suppress(ImportError):
+        monkeypatch.setattr(importlib.import_module("faiss"), "get_num_gpus", lambda: 1)
+    folders = [list_labelled(data / part) for part in ("train", "val")]
+    train, val = (extract(backbone, folder, Extraction(**SMALL)) for folder in folders)
+    assert default_device() == "cuda:0" and train.device == "cpu"
+    protocol.run(train, val)

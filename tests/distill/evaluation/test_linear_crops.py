@@ -16,7 +16,7 @@ from distill.errors import UserError
 from distill.evaluation import Extraction, LinearCrops, evaluate, list_labelled
 from distill.evaluation.hook import EvaluationHook
 from distill.evaluation.images import Classifier, LabelledImages
-from tests.distill.evaluation.conftest import write_folder
+from tests.distill.evaluation.conftest import measure, write_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = Extraction(image_size=32, batch_size=8, workers=0)
@@ -30,28 +30,13 @@ def backbone():
     return Backbone("test_resnet")
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    write_folder(root / "train", images=12)
-    write_folder(root / "val", images=4, seed=1)
-    return root
-
-
-def run(backbone, data, work_dir, protocol=QUICK):
-    folders = [list_labelled(data / part) for part in ("train", "val")]
-    lines = []
-    (result,) = evaluate(backbone, *folders, [protocol], SMALL, lines.append, work_dir)
-    return result, lines
-
-
 def test_colours_are_told_apart_and_the_network_stays_as_it_was(backbone, data, tmp_path):
     """Batch norms' statistics too: it is in eval mode while the layer learns."""
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     random_state = torch.get_rng_state()
-    result, lines = run(backbone, data, tmp_path)
+    result, lines = measure(backbone, data, tmp_path, QUICK)
     assert result.metrics == {"top1": 100.0}
-    assert result.settings["linear_crops"]["epochs"] == 3 and result.settings["val"]["images"] == 8
+    assert result.settings["linear_crops"]["epochs"] == 3 and result.settings["val"]["images"] == 12
     assert any("24 images in" in line for line in lines) and any("seed 0" in line for line in lines)
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
     assert torch.equal(torch.get_rng_state(), random_state)
@@ -98,13 +83,13 @@ def test_a_label_goes_with_its_image_and_with_what_stands_in_for_a_torn_one(tmp_
 
 
 def test_the_same_run_is_not_trained_twice_and_another_is_another(backbone, data, tmp_path):
-    first, _ = run(backbone, data, tmp_path)
+    first, _ = measure(backbone, data, tmp_path, QUICK)
     (folder,) = tmp_path.iterdir()
     written = (folder / "epoch_3.pth").stat().st_mtime_ns
-    again, _ = run(backbone, data, tmp_path)
+    again, _ = measure(backbone, data, tmp_path, QUICK)
     assert again.metrics == first.metrics and (folder / "epoch_3.pth").stat().st_mtime_ns == written
-    run(backbone, data, tmp_path, LinearCrops(epochs=3, batch_size=4, seed=1))
-    run(Backbone("test_resnet"), data, tmp_path)  # other random weights
+    measure(backbone, data, tmp_path, LinearCrops(epochs=3, batch_size=4, seed=1))
+    measure(Backbone("test_resnet"), data, tmp_path, QUICK)  # other random weights
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -137,7 +122,7 @@ def test_a_run_of_an_earlier_version_is_found_again():
 def test_it_trains_where_the_network_is(backbone, data, tmp_path, monkeypatch):
     """Also where mmengine would take another device, as it does on a machine with a GPU."""
     monkeypatch.setattr("mmengine.runner.runner.get_device", lambda: "meta")
-    assert run(backbone, data, tmp_path)[0].metrics == {"top1": 100.0}
+    assert measure(backbone, data, tmp_path, QUICK)[0].metrics == {"top1": 100.0}
 
 
 def test_it_needs_a_place_for_its_run_and_none_in_another_training(backbone, data):
@@ -173,9 +158,11 @@ def test_several_processes_are_refused_before_any_work(data, tmp_path):
 def test_of_several_learning_rates_the_best_is_reported_and_all_are_told(backbone, data, tmp_path):
     """Each is the run that it would be alone; 1e-9 learns nothing, and what is known of it is chance."""
     several = LinearCrops(epochs=3, batch_size=4, lr=(1e-9, 0.3))
-    found, lines = run(backbone, data, tmp_path / "both", several)
+    found, lines = measure(backbone, data, tmp_path / "both", several)
     alone = [
-        run(backbone, data, tmp_path / "alone", LinearCrops(epochs=3, batch_size=4, lr=lr))[0].metrics["top1"]
+        measure(backbone, data, tmp_path / "alone", LinearCrops(epochs=3, batch_size=4, lr=lr))[0].metrics[
+            "top1"
+        ]
         for lr in several.lr
     ]
     assert found.outcome.details == {"lr": 0.3, "sweep": {"1e-09": alone[0], "0.3": alone[1]}}

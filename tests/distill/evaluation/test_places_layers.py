@@ -9,11 +9,10 @@ import torch
 from distill.backbones import Backbone
 from distill.checkpoints import save_student
 from distill.errors import UserError
-from distill.evaluation import Extraction, PlacesLayers, evaluate, list_labelled
+from distill.evaluation import PlacesLayers
 from distill.evaluation.pooled_layers import PooledLayers, side_of
-from tests.distill.evaluation.conftest import write_folder
+from tests.distill.evaluation.conftest import measure, write_folder
 
-SMALL = Extraction(image_size=32, batch_size=16, workers=0)
 QUICK = PlacesLayers(epochs=30, milestones=(20,), batch_size=8, dimensions=300)
 LAYERS = ["act1", "layer1", "layer2", "layer3", "layer4"]
 
@@ -22,21 +21,6 @@ LAYERS = ["act1", "layer1", "layer2", "layer3", "layer4"]
 def backbone():
     torch.manual_seed(0)
     return Backbone("test_resnet").eval()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    write_folder(root / "train", images=12)
-    write_folder(root / "val", images=4, seed=1)
-    return root
-
-
-def run(backbone, data, work_dir, protocol=QUICK):
-    folders = [list_labelled(data / part) for part in ("train", "val")]
-    lines = []
-    (result,) = evaluate(backbone, *folders, [protocol], SMALL, lines.append, work_dir)
-    return result, lines
 
 
 @pytest.mark.parametrize(
@@ -79,14 +63,14 @@ def test_pooled_maps_are_those_of_the_network(backbone):
 
 def test_colours_are_told_apart_by_every_layer_and_nothing_large_is_left(backbone, data, tmp_path):
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
-    result, lines = run(backbone, data, tmp_path)
+    result, lines = measure(backbone, data, tmp_path, QUICK)
     assert result.metrics == {"best": 100.0} | {f"top1_{layer}": 100.0 for layer in LAYERS}
     assert result.outcome.details["best"] in LAYERS and list(result.outcome.details["dimensions"]) == LAYERS
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
     assert sum("dimensions, top-1 100.0" in line for line in lines) == 5
     (folder,) = tmp_path.iterdir()
     assert [path.name for path in folder.iterdir()] == ["layers.json"]
-    again, lines = run(backbone, data, tmp_path)
+    again, lines = measure(backbone, data, tmp_path, QUICK)
     assert again.metrics == result.metrics and lines == []
 
 
@@ -94,7 +78,7 @@ def test_labels_that_mean_nothing_are_learnt_to_chance(backbone, tmp_path):
     for part, images, seeds in (("train", 4, range(7)), ("val", 30, range(7, 14))):
         for name, seed in zip("abcdefg", seeds, strict=True):
             write_folder(tmp_path / part, (name,), images, seed=seed)
-    result, _ = run(backbone, tmp_path, tmp_path / "work")
+    result, _ = measure(backbone, tmp_path, tmp_path / "work", QUICK)
     mean = np.mean([result.metrics[f"top1_{layer}"] for layer in LAYERS])
     assert mean == pytest.approx(100 / 7, abs=5) and result.metrics["best"] < 35
     assert result.outcome.details["top5"].keys() == set(LAYERS)
@@ -105,9 +89,9 @@ def test_an_unreadable_image_takes_no_part(backbone, tmp_path):
     for part, images in (("train", 50), ("val", 4)):
         write_folder(tmp_path / part, images=images, seed=images)
     quick = PlacesLayers(epochs=2, milestones=(), batch_size=32, dimensions=50)
-    whole, _ = run(backbone, tmp_path, tmp_path / "whole", quick)
+    whole, _ = measure(backbone, tmp_path, tmp_path / "whole", quick)
     (tmp_path / "train" / "cat" / "torn.png").write_text("not an image")
-    torn, lines = run(backbone, tmp_path, tmp_path / "torn", quick)
+    torn, lines = measure(backbone, tmp_path, tmp_path / "torn", quick)
     assert torn.outcome == whole.outcome
     assert f"skipped, could not be read: {tmp_path}/train/cat/torn.png" in lines
 

@@ -6,10 +6,9 @@ import torch
 from distill.backbones import Backbone
 from distill.checkpoints import read_weights, save_student
 from distill.errors import UserError
-from distill.evaluation import Extraction, SmallLabelFinetune, evaluate, list_labelled
-from tests.distill.evaluation.conftest import write_folder
+from distill.evaluation import SmallLabelFinetune
+from tests.distill.evaluation.conftest import measure, write_folder
 
-SMALL = Extraction(image_size=32, batch_size=32, workers=0)
 GENTLE = dict(
     labels=("50%",), epochs=5, milestones=(4,), batch_size=12, lr={"50%": 1e-3}, head_lr={"50%": 0.1}
 )  # fmt: skip
@@ -24,21 +23,6 @@ def backbone():
         for _ in range(40):
             backbone(torch.rand(16, 3, 1, 1).expand(-1, -1, 32, 32) * 0.9 + torch.rand(16, 3, 32, 32) * 0.1)
     return backbone.eval()
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    write_folder(root / "train", images=12)
-    write_folder(root / "val", images=6, seed=1)
-    return root
-
-
-def run(backbone, data, work_dir, protocol):
-    folders = [list_labelled(data / part) for part in ("train", "val")]
-    lines = []
-    (result,) = evaluate(backbone, *folders, [protocol], SMALL, lines.append, work_dir)
-    return result, lines
 
 
 @pytest.mark.parametrize(
@@ -56,7 +40,7 @@ def test_both_learning_rates_in_every_epoch_are_the_papers(
         return step(self, *args, **kwargs)
 
     monkeypatch.setattr(torch.optim.SGD, "step", watched)
-    run(backbone, data, tmp_path, SmallLabelFinetune(labels=(share,), **settings))
+    measure(backbone, data, tmp_path, SmallLabelFinetune(labels=(share,), **settings))
     assert len(steps) == settings.get("epochs", 20)
     for epoch, groups in enumerate(steps):
         factor = 0.2 ** ((epoch >= 12) + (epoch >= 16))
@@ -68,7 +52,7 @@ def test_both_learning_rates_in_every_epoch_are_the_papers(
 
 def test_colours_are_told_apart_and_the_given_network_stays_as_it_was(backbone, data, tmp_path):
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
-    result, lines = run(backbone, data, tmp_path, SmallLabelFinetune(**GENTLE))
+    result, lines = measure(backbone, data, tmp_path, SmallLabelFinetune(**GENTLE))
     assert result.metrics == {"top1_50%": 100.0}
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
     assert "learning rates: network 0.001, layer 0.1" in lines
@@ -86,7 +70,7 @@ def test_labels_that_mean_nothing_are_learnt_to_chance(backbone, tmp_path):
         for name, seed in zip("abcdefg", seeds, strict=True):
             write_folder(tmp_path / part, (name,), images, seed=seed)
     quick = GENTLE | dict(epochs=2, milestones=())
-    result, _ = run(backbone, tmp_path, tmp_path / "work", SmallLabelFinetune(**quick))
+    result, _ = measure(backbone, tmp_path, tmp_path / "work", SmallLabelFinetune(**quick))
     assert result.metrics["top1_50%"] == pytest.approx(100 / 7, abs=8)
     assert result.metrics["top5_50%"] == pytest.approx(500 / 7, abs=10)
 
@@ -98,7 +82,7 @@ def test_a_published_list_and_what_the_row_says_of_it(backbone, data, tmp_path):
         published.write_text("\n".join(names))
         quick = dict(epochs=1, milestones=(), lists={"50%": str(published)})
         protocol = SmallLabelFinetune(**GENTLE | quick)
-        result, lines = run(backbone, data, tmp_path / "work", protocol)
+        result, lines = measure(backbone, data, tmp_path / "work", protocol)
         assert f"50% of the labels: {len(names)} images, listed in {published}" in lines
         told = result.outcome.details["lists"]["50%"]
         assert told.keys() == {"file", "sha256", "pictures"} and told["pictures"] == len(names)

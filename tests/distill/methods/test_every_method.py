@@ -40,7 +40,7 @@ def test_trains_and_exports_a_backbone_that_converts(name, method_inputs, tmp_pa
             Teacher(str(written), output="auto")  # strict, with its head: it can be a teacher itself
 
 
-@pytest.mark.parametrize("name", ["byol", "moco_v2", "reg_bn", "pcd", "compress_2q", "oss", "simclr"])
+@pytest.mark.parametrize("name", SMALL)
 def test_a_last_batch_of_one_does_not_end_a_run(name, method_inputs, tmp_path):
     """24 images in batches of 23: batch norm has no variance of a single image, so another one is added."""
     call = arguments(name, method_inputs) | {"batch_size": 23, "epochs": 1}

@@ -1,4 +1,4 @@
-"""One list of frameworks, which all tools read."""
+"""The frameworks that all tools find."""
 
 import importlib.util
 import re
@@ -22,7 +22,7 @@ def test_a_framework_is_a_folder_of_the_same_files(framework):
     assert bool(framework.mend) != bool(framework.pip), "one way to install it"
 
 
-def test_no_framework_is_named_outside_of_the_registry_and_its_folder():
+def test_no_framework_is_named_outside_of_its_folder():
     named = re.compile("|".join(name for name, one in FRAMEWORKS.items() if one.trains))
     files = [path for part in ("distill", "tools", "transfer") for path in (ROOT / part).rglob("*.py")]
     outside = [path for path in files if ROOT / "transfer/frameworks" not in path.parents]
