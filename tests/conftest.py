@@ -1,5 +1,6 @@
 """Small real files that many tests read."""
 
+import gc
 import os
 import runpy
 import subprocess
@@ -16,6 +17,41 @@ from PIL import Image  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+
+# Files of a minute and more. They start first, so that no process ends up alone with one of them.
+LONG = (
+    "test_resume", "test_convert_backbone", "test_openmmlab_configs", "test_run_frameworks", "test_overfit",
+    "test_every_method", "test_distill", "test_backbones", "test_small_label_finetune",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+def pytest_collection_finish():
+    """What was imported stays: the many collections that runs ask for need not look through it."""
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def format_once():
+    """mmengine formats a run's config a dozen times; the same text comes out, and yapf is slow."""
+    from mmengine.config import config
+
+    known, format_code = {}, config.FormatCode
+
+    def formatted(text: str, **options):
+        key = (text, str(options))
+        if key not in known:
+            known[key] = format_code(text, **options)
+        return known[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "FormatCode", formatted)
+        yield
 
 
 @pytest.fixture(autouse=True)

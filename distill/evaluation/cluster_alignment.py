@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,6 +61,8 @@ def match(clusters: Tensor, y: Tensor, count: int) -> Tensor:
     Returns:
         Category of each cluster, (count,).
     """
+    from scipy.optimize import linear_sum_assignment  # takes half a second, and few commands come here
+
     common = torch.bincount(clusters * count + y, minlength=count * count).view(count, count).double()
     alignment = common / common.sum(1, keepdim=True).clamp(min=1)
     _, category = linear_sum_assignment(alignment.numpy(), maximize=True)

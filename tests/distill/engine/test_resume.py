@@ -15,7 +15,7 @@ from tests.distill.methods.small import SMALL, Inputs, arguments
 ROOT = Path(__file__).resolve().parents[3]
 # a process that has imported what a run needs and forks each victim: the imports take longer than its steps
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["distill.engine.pretrain"])
+SERVER.set_forkserver_preload(["distill.engine.pretrain", "tests.distill.methods.small", "pytest"])
 
 
 def options(name: str) -> dict:
