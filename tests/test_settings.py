@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from distill.evaluation import evaluators_by_name
 from distill.evaluation.features import Extraction
-from transfer.benchmark import benchmarks
+from transfer.benchmark import Benchmark, benchmarks
 
 PAGE = (Path(__file__).parents[1] / "docs/settings.md").read_text()
 PROTOCOLS = {"extraction": Extraction, **evaluators_by_name()}
@@ -96,12 +96,22 @@ def loaded(tmp_path_factory):
 
 def load(folder: Path, name: str) -> dict:
     """A benchmark's config; OpenMMLab's are copied into ``folder`` first: see ``with_paths``."""
-    benchmark = BENCHMARKS[name]
+    benchmark = installed(name)
     if benchmark.framework == "detectron2":
-        return plain(lazy().load(str(benchmark.config)))
+        from detectron2.config import LazyConfig
+
+        return plain(LazyConfig.load(str(benchmark.config)))
     for path in benchmark.config.parent.glob("*.py"):
         (folder / path.name).write_text(with_paths(path.read_text(), benchmark.framework))
     return Config.fromfile(folder / f"{name}.py", import_custom_modules=False).to_dict()
+
+
+def installed(name: str) -> Benchmark:
+    """The benchmark, if its framework is installed; else the test is skipped."""
+    framework = BENCHMARKS[name].framework
+    if importlib.util.find_spec(framework) is None:
+        pytest.skip(f"{framework} is not installed: its configs cannot be read")
+    return BENCHMARKS[name]
 
 
 def with_paths(text: str, framework: str) -> str:
@@ -113,11 +123,10 @@ def with_paths(text: str, framework: str) -> str:
 @cache
 def framework_base(name: str) -> dict:
     """What the framework itself ships of a benchmark's config."""
-    benchmark = BENCHMARKS[name]
+    benchmark = installed(name)
     if benchmark.framework != "detectron2":
         bases = with_paths(f"_base_ = {shipped(benchmark.config)}", benchmark.framework)
         return Config.fromstring(bases, ".py").to_dict()
-    lazy()
     from detectron2.model_zoo import get_config
 
     return plain(
@@ -140,13 +149,6 @@ def shipped(path: Path) -> list[str]:
     }
     bases = ast.literal_eval(said["_base_"])
     return bases if isinstance(bases, list) else shipped(path.parent / bases)
-
-
-def lazy():
-    pytest.importorskip("detectron2", reason="Detectron2 is not installed: its configs cannot be read")
-    from detectron2.config import LazyConfig
-
-    return LazyConfig
 
 
 def plain(part):
