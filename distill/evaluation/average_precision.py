@@ -1,4 +1,4 @@
-"""Average precision of images that show several classes at once, by both rules in use."""
+"""Average precision of images that show several classes at once, by the three rules in use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.run import Outcome
 
-METRICS = ("mAP_11point", "mAP_area")
+METRICS = ("mAP_11point", "mAP_area", "mAP_interpolated")
 ROUNDING = 1e-9  # 3 of 10 images are a recall of 0.3, whatever the last digit
 
 
@@ -38,8 +38,13 @@ def area(precision: np.ndarray, recall: np.ndarray) -> float:
     return float(np.sum(precision * np.diff(recall, prepend=0)))
 
 
+def interpolated(precision: np.ndarray, recall: np.ndarray) -> float:
+    """The area after each precision became the best one at that recall or more: VOC's rule since 2010."""
+    return area(np.maximum.accumulate(precision[::-1])[::-1], recall)
+
+
 def mean_average_precision(scores: np.ndarray, labels: np.ndarray, classes: tuple[str, ...]) -> Outcome:
-    """Both means over the classes, and each class's average precision.
+    """The means over the classes by all rules, and each class's average precision.
 
     Args:
         scores: of each image and class, (N, C).
@@ -47,16 +52,15 @@ def mean_average_precision(scores: np.ndarray, labels: np.ndarray, classes: tupl
             "difficult" objects: such an image is left out for that class, as VOC's own evaluation does.
 
     Returns:
-        Metrics ``mAP_11point`` and ``mAP_area``, percent; ``details["per_class"]`` is by area.
+        ``METRICS``, percent; ``details["per_class"]`` is by area.
     """
     curves = []
     for column, label in zip(scores.T, labels.T, strict=True):
         known = label >= 0
         curves.append(precision_recall(column[known], label[known] == 1))
-    by_area = [100 * area(*curve) for curve in curves]
-    by_points = [100 * eleven_point(*curve) for curve in curves]
-    metrics = dict(zip(METRICS, (float(np.mean(by_points)), float(np.mean(by_area))), strict=True))
-    return Outcome(metrics, {"per_class": dict(zip(classes, by_area, strict=True))})
+    by_rule = [[100 * rule(*curve) for curve in curves] for rule in (eleven_point, area, interpolated)]
+    metrics = {name: float(np.mean(values)) for name, values in zip(METRICS, by_rule, strict=True)}
+    return Outcome(metrics, {"per_class": dict(zip(classes, by_rule[1], strict=True))})
 
 
 def check_labels(protocol: str, train: Features, val: Features, at_least: int = 1) -> None:

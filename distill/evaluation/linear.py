@@ -61,7 +61,8 @@ class Linear:
 
     Features are L2-normalised, then shifted and scaled by the training set's mean and deviation. SGD with
     momentum; ``lr`` is multiplied by ``gamma`` after each epoch of ``milestones``. The features come from
-    one centre crop an image; the paper does not say whether its training crops were augmented.
+    one centre crop an image, computed once. The paper is silent on that; its authors' code takes random
+    resized crops and their mirror images to train the layer, as ``LinearCrops`` does.
 
     Metrics: ``top1`` and, with more than five classes, ``top5``; percent, after the last epoch.
     """

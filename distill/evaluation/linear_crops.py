@@ -39,7 +39,8 @@ class LinearCrops:
     For other networks the paper tries the rates that their authors recommend and takes the best: give ``lr``
     several, ``(0.3, 0.1)``, a layer is trained with each. It does not say what the best is measured on: here
     it is top-1 on the validation images, the number that is reported. It is silent on momentum too, 0.9 is
-    SwAV's; the cosine goes by steps, to 0.
+    SwAV's; the cosine goes by steps, to 0. SwAV's code goes by epochs, starts the layer at a normal
+    distribution of deviation 0.01, and prints the best epoch on the validation images.
 
     Metrics: ``top1`` and, with more than five classes, ``top5``; percent, after the last epoch. Details of
     several rates: ``lr``, the best one, and ``sweep``, the top-1 of each.

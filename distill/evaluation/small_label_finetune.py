@@ -46,8 +46,9 @@ class SmallLabelFinetune:
     ``Extraction`` says. The labels are those of the lists published with SimCLR.
 
     Where it is silent: momentum is 0.9, SwAV's, whose protocol it repeats; the layer starts as PyTorch's do;
-    batch norms go on learning their statistics. Without ``lists`` the labels are seeded ones, the same part
-    of every class. For other authors' networks it takes their own best settings: give ``lr``, ``head_lr``.
+    batch norms go on learning their statistics; the last epoch counts, where SwAV's code prints the best one
+    on the validation images. Without ``lists`` the labels are seeded ones, the same part of every class. For
+    other authors' networks it takes their own best settings: give ``lr``, ``head_lr``.
 
     Table 12 is five disjoint parts of Places365: five rows with the seeds 0 to 4, since seeded lists of
     consecutive seeds are disjoint and reports give mean and deviation over the seeds.

@@ -21,7 +21,11 @@ PROTOCOL = Protocol(
     name="voc07_svm",
     title="Classification, VOC 2007 (linear SVM)",
     kind="features",
-    metrics={"mAP_11point": "mAP, 11-point", "mAP_area": "mAP, area"},
+    metrics={
+        "mAP_11point": "mAP, 11-point",
+        "mAP_area": "mAP, area",
+        "mAP_interpolated": "mAP, interpolated area",
+    },
     headline="mAP_area",
     about="a linear SVM a class on L2-normalised features: squared hinge loss, images that show the class "
     "weigh double, C of 11 values from 0.01 to 1000 by 3-fold cross-validation; the whole picture, squashed",
@@ -41,10 +45,14 @@ class VOC07SVM:
     average precision (area) over the parts of a cross-validation, then trained on all. The whole picture is
     squashed to 224 x 224 there, and here unless ``Extraction.resize`` is another.
 
-    An image whose objects of a class are all "difficult" takes no part for that class, in training and in the
-    test; VISSL's code takes it for one without that class in training.
+    Not VISSL's: an image whose objects of a class are all "difficult" takes no part for that
+    class, in training and in the test; VISSL's code takes it for one without that class in training. Features
+    are the network's pooled output; VISSL averages the map of each stage to about 9,000 numbers (the last one
+    to 2 x 2 places). VISSL resizes the shorter side to 256 before it squashes. What it prints is
+    ``mAP_interpolated``.
 
-    Metrics: ``mAP_11point``, ``mAP_area``; percent. ``details["C"]``: class -> the chosen value.
+    Metrics: ``mAP_11point``, ``mAP_area``, ``mAP_interpolated``; percent. ``details["C"]``: class -> the
+    chosen value.
     """
 
     costs: tuple[float, ...] = (0.01, 0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0, 1000.0)

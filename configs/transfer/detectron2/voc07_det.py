@@ -5,7 +5,8 @@ has for ResNet-50 (bottleneck res5, fresh weights) with other input channels; ba
 x0.1 at 18k and 22k; mean of 5 seeds. "24K epochs" there are steps.
 What it leaves open is MoCo's VOC configuration (He et al. 2020), which it follows: nothing frozen, SyncBN, RGB
 pixels, the stride in the 3x3 convolution, shorter side 480-800 in training and 800 in testing, warm-up over 100
-steps, precise batch norm over 200 batches before the test. All else is Detectron2's mask_rcnn_c4, without masks.
+steps, precise batch norm over 200 batches before the test. MoCo's norm after res5 is left out, as the paper's box head is
+Detectron2's: voc07_det_res5 has it. All else is Detectron2's mask_rcnn_c4, without masks.
 
     tools/run_transfer.sh voc07_det work_dirs/RUN/last.pth --data-root data
 

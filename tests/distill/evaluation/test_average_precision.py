@@ -8,21 +8,30 @@ from distill.evaluation.average_precision import (
     area,
     check_labels,
     eleven_point,
+    interpolated,
     mean_average_precision,
     precision_recall,
 )
 
 
-def test_both_rules_by_hand():
+def test_the_rules_by_hand():
     """Five images, three of them show the class; from the highest score on: yes, no, yes, no, yes.
 
     Precision at the three: 1, 2/3, 3/5, at recalls 1/3, 2/3, 1. The area is their mean. Eleven points:
-    recalls 0 to 0.3 find 1, 0.4 to 0.6 find 2/3, and 0.7 to 1 find 3/5.
+    recalls 0 to 0.3 find 1, 0.4 to 0.6 find 2/3, and 0.7 to 1 find 3/5. Interpolated is the area here.
     """
     curve = precision_recall(np.array([5.0, 4, 3, 2, 1]), np.array([True, False, True, False, True]))
     np.testing.assert_allclose(curve, [[1, 1 / 2, 2 / 3, 2 / 4, 3 / 5], [1 / 3, 1 / 3, 2 / 3, 2 / 3, 1]])
     assert area(*curve) == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
     assert eleven_point(*curve) == pytest.approx((4 * 1 + 3 * 2 / 3 + 4 * 3 / 5) / 11)
+    assert interpolated(*curve) == pytest.approx(area(*curve))
+
+
+def test_an_interpolated_precision_is_the_best_from_its_recall_on():
+    """No, yes, yes: precisions 1/2 and 2/3 at recalls 1/2 and 1, of which the first counts as the second."""
+    curve = precision_recall(np.array([3.0, 2, 1]), np.array([False, True, True]))
+    assert area(*curve) == pytest.approx((1 / 2 + 2 / 3) / 2)
+    assert interpolated(*curve) == pytest.approx(2 / 3)
 
 
 def test_a_recall_that_is_reached_exactly_counts():
@@ -51,6 +60,7 @@ def test_difficult_images_are_left_out_for_their_class_alone():
     a = 100 * (1 + 2 / 3) / 2
     assert found.details["per_class"] == pytest.approx({"a": a, "b": 100})
     assert found.metrics["mAP_area"] == pytest.approx((a + 100) / 2)
+    assert found.metrics["mAP_interpolated"] == pytest.approx((a + 100) / 2)
     assert found.metrics["mAP_11point"] == pytest.approx(((6 + 5 * 2 / 3) / 11 * 100 + 100) / 2)
 
 
