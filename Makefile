@@ -14,6 +14,9 @@ FORCE_CUDA ?= $(shell command -v nvcc >/dev/null && command -v nvidia-smi >/dev/
 # a wheel file or any requirement that pip understands; a wheel in wheels/ is found by itself
 DETECTRON2 ?= $(firstword $(wildcard wheels/detectron2*.whl))
 
+# one more than there are cores, because many tests wait for processes that they started; 4 at most, for memory
+TEST_PROCESSES := $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores + 1 : 4)))
+
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 # $(call need,CONDITION,MESSAGE): stops with one line unless the shell condition holds
 need = @$(1) 2>/dev/null || { echo "error: $(2)" >&2; exit 1; }
@@ -33,7 +36,7 @@ demo: setup ## run the main job on made-up data: distil, evaluate, convert, tran
 test: setup ## lint, check who imports whom, and run all tests
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 doctor: setup ## say what is installed, what works, and how to mend what does not
 	@$(BIN)/python tools/doctor.py

@@ -1,21 +1,25 @@
 #!/usr/bin/env bash
-# Makes the example report: docs/results/make.sh DATA TEACHER OUT
+# Makes the example report: docs/results/make.sh DATA TEACHER OUT [PART...]
 #
-#   DATA     tiny-imagenet-50/{train,val}/<class>, bccd/VOC2007 (VOC boxes), camvid/{img,ann}/{train,val} (masks)
+#   DATA     tiny-imagenet-50/{train,val}/<class>, bccd/VOC2007 (VOC boxes), camvid/{img,ann}/{train,val} (masks),
+#            coco/{train2017,val2017,annotations}
 #   TEACHER  a self-supervised checkpoint with a projection head, such as MoCo-v2's
 #   OUT      a folder for the runs; OUT/report/report.html is the report
+#   PART     students, sweeps, transfer, figures, report (all, in this order); students and sweeps can run at once
 #
-# Distils networks by two methods over seeds, varies CompRess's temperature and OSS's dropout and adversary, measures
-# all beside a random start and the teacher, draws what one student has learned, and fine-tunes it for detection and
-# segmentation. The same command goes on where it was interrupted. Smaller or larger:
-# EPOCHS=1 SWEEP_EPOCHS=1 SEEDS=0 STEPS=20 NETWORK=test_resnet docs/results/make.sh ...
+# Distils networks by three methods over seeds; varies CompRess's temperature, memory and momentum and OSS's dropout
+# and adversary; measures all beside a random start and the teacher; fine-tunes each start for detection and
+# segmentation; draws what one student has learned. The same command goes on where it was interrupted.
+# Smaller or larger: EPOCHS=1 SWEEP_EPOCHS=1 SEEDS=0 STEPS=20 NETWORK=test_resnet docs/results/make.sh ...
 set -euo pipefail
-[ $# -eq 3 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -ge 3 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
 
 ROOT=$(cd "$(dirname "$0")/../.." && pwd)
 EPOCHS=${EPOCHS:-4} SEEDS=${SEEDS:-0,1,2} SWEEP_EPOCHS=${SWEEP_EPOCHS:-2} STEPS=${STEPS:-100}
 NETWORK=${NETWORK:-resnet18} PYTHON=${PYTHON:-python}
 export PYTHON
+PARTS=("${@:4}")
+[ ${#PARTS[@]} -gt 0 ] || PARTS=(students sweeps transfer figures report)
 mkdir -p "$3"
 OUT=$(cd "$3" && pwd)
 # links, so that commands and rows hold no folder of this machine
@@ -25,6 +29,8 @@ ln -sfn "$ROOT/tools" "$OUT/tools"
 cd "$OUT"
 IMAGES=data/tiny-imagenet-50
 PIXELS=(--image-size 64)
+METHODS=(compress_1q seed pcd)
+FIRST=${SEEDS%%,*}
 
 step() { # step NAME COMMAND...: runs it unless it is done
   if [ ! -e "done/$1" ]; then
@@ -34,50 +40,86 @@ step() { # step NAME COMMAND...: runs it unless it is done
   fi
 }
 
-measure() { # measure NAME OPTIONS...: the protocols that run unasked, and retrieval
+measure() { # measure NAME OPTIONS...: the protocols on features that fit these images
   step "measure-$1" "$PYTHON" tools/evaluate.py "${@:2}" --data $IMAGES "${PIXELS[@]}" --resize 64 \
-    --protocols knn,linear,cluster_alignment,retrieval --results results.jsonl
+    --protocols knn,linear,cluster_alignment,small_label_linear,retrieval --few-shot 1-shot,1%,10% --results results.jsonl
 }
 
-for output in backbone head; do
-  step "cache-$output" "$PYTHON" tools/cache_teacher.py --data $IMAGES/train --teacher teacher.pth --output $output \
-    "${PIXELS[@]}" --resize 64 --dtype float32 --out cache-$output
-done
+cache() { # cache OUTPUT: the teacher's embeddings of all training images
+  step "cache-$1" "$PYTHON" tools/cache_teacher.py --data $IMAGES/train --teacher teacher.pth --output "$1" \
+    "${PIXELS[@]}" --resize 64 --dtype float32 --out "cache-$1"
+}
 
-for method in compress_1q seed; do
-  cache=$([ $method = seed ] && echo cache-head || echo cache-backbone)
+students() {
+  local method seed given
+  cache backbone
+  cache head
   for seed in ${SEEDS//,/ }; do
-    step "distil-$method-$seed" "$PYTHON" tools/distill.py --method $method --data $IMAGES/train --teacher teacher.pth \
-      --teacher-cache $cache --student "$NETWORK" --epochs "$EPOCHS" --batch-size 128 --lr 0.03 "${PIXELS[@]}" \
-      --seed "$seed" --work-dir "$method-$seed" --resume --cfg-options model.student.zero_init_last=True
-    measure "$method-$seed" "$method-$seed/last.pth" --label "$method"
+    for method in "${METHODS[@]}"; do
+      case $method in
+        compress_1q) given=(--teacher-cache cache-backbone) ;;
+        seed) given=(--teacher-cache cache-head) ;;
+        pcd) given=() ;; # its targets are maps of each view
+      esac
+      step "distil-$method-$seed" "$PYTHON" tools/distill.py --method "$method" --data $IMAGES/train \
+        --teacher teacher.pth "${given[@]}" --student "$NETWORK" --epochs "$EPOCHS" --batch-size 128 --lr 0.03 \
+        "${PIXELS[@]}" --seed "$seed" --work-dir "$method-$seed" --resume \
+        --cfg-options model.student.zero_init_last=True
+      measure "$method-$seed" "$method-$seed/last.pth" --label "$method"
+    done
   done
+  measure random --random --arch "$NETWORK"
+  measure teacher teacher.pth --init-label teacher --label teacher
+}
+
+sweep() { # sweep NAME SEEDS GRID... -- OPTIONS...: a grid of test_resnet's
+  local grid=() name=$1 seeds=$2
+  shift 2
+  while [ "$1" != -- ]; do grid+=("$1"); shift; done
+  step "sweep-$name" "$PYTHON" tools/sweep.py --grid "${grid[@]}" --seeds "$seeds" --data $IMAGES \
+    --evaluation "--image-size 64 --resize 64" --protocols knn,linear --out "sweep-$name" -- "${@:2}" \
+    --data "$IMAGES/train" --student test_resnet --epochs "$SWEEP_EPOCHS" --batch-size 128 "${PIXELS[@]}"
+}
+
+sweeps() {
+  local start=model.student.zero_init_last=True
+  local compress=(--teacher teacher.pth --teacher-cache cache-backbone --lr 0.03)
+  cache backbone
+  sweep temperature "$SEEDS" model.temperature=0.02,0.04,0.1,1.0 -- --method compress_1q "${compress[@]}" \
+    --cfg-options $start
+  sweep memory "$SEEDS" model.queue_length=256,1024,4096,12800 -- --method compress_1q "${compress[@]}" \
+    --cfg-options $start
+  sweep momentum "$SEEDS" model.momentum=0.0,0.9,0.99,0.999 -- --method compress_2q "${compress[@]}" \
+    --cfg-options $start model.queue_length=4096
+  sweep oss "$FIRST" "model.dropout=None,(0.1,0.05)" model.adversarial=True,False -- --method oss \
+    --teacher test_resnet --cfg-options model.prototypes=100 model.queue_length=0 $start \
+    train_dataloader.dataset.augmentation.small_views=2
+}
+
+transfer() { # every start through each benchmark that has data here
+  local files=("${METHODS[@]/%/-$FIRST/last.pth}")
+  local every=(--init distilled "${files[@]:1}" random teacher=teacher.pth --label "${METHODS[@]}" random teacher
+    --seeds 1 --gpus 0 --smoke --max-steps "$STEPS" --work-dir transfer)
+  local run=(bash "$ROOT/tools/run_transfer.sh" all "${files[0]}")
+  step boxes "${run[@]}" --benchmarks voc07_det,voc07_det_res5 --data-root data/bccd --image-size 160 "${every[@]}"
+  step masks "${run[@]}" --benchmarks voc12_seg,cityscapes_seg,cityscapes_seg_d2 --data-root data/camvid "${every[@]}"
+  step instances "${run[@]}" --benchmarks coco_lowshot_1k,coco_det --data-root data/coco --split-size all --image-size 160 \
+    "${every[@]}"
+}
+
+figures() {
+  step figures "$PYTHON" tools/figures.py "${METHODS[0]}-$FIRST/last.pth" teacher.pth --random "$NETWORK" --data $IMAGES \
+    --image-size 192 --resize 192 --out figures
+}
+
+report() {
+  "$PYTHON" tools/report.py results.jsonl sweep-*/results.jsonl transfer/results.jsonl --figures figures --out report
+  # folders that were written down in full
+  sed -i "s#$OUT/##g; s#$ROOT/##g; s#$(realpath data)#data#g; s#$(realpath teacher.pth)#teacher.pth#g" \
+    report/report.{html,md}
+  echo "$OUT/report/report.html"
+}
+
+for part in "${PARTS[@]}"; do
+  "$part"
 done
-measure random --random --arch "$NETWORK"
-measure teacher teacher.pth --init-label teacher --label teacher
-
-SMALL=(--data "$IMAGES/train" --student test_resnet --epochs "$SWEEP_EPOCHS" --batch-size 128 "${PIXELS[@]}")
-step sweep-temperature "$PYTHON" tools/sweep.py --grid model.temperature=0.02,0.04,0.1,1.0 --seeds "$SEEDS" \
-  --data $IMAGES --evaluation "--image-size 64 --resize 64" --protocols knn,linear --out sweep-temperature \
-  -- --method compress_1q --teacher teacher.pth --teacher-cache cache-backbone --lr 0.03 "${SMALL[@]}" \
-  --cfg-options model.student.zero_init_last=True
-step sweep-oss "$PYTHON" tools/sweep.py --grid "model.dropout=None,(0.1,0.05)" model.adversarial=True,False \
-  --data $IMAGES --evaluation "--image-size 64 --resize 64" --protocols knn,linear --out sweep-oss \
-  -- --method oss --teacher test_resnet "${SMALL[@]}" --cfg-options model.prototypes=100 model.queue_length=0 \
-  model.student.zero_init_last=True train_dataloader.dataset.augmentation.small_views=2
-
-STUDENT=compress_1q-${SEEDS%%,*}/last.pth
-for init in distilled random; do
-  step "detection-$init" bash "$ROOT/tools/run_transfer.sh" voc07_det_res5 "$STUDENT" --data-root data/bccd --smoke \
-    --image-size 160 --max-steps "$STEPS" --gpus 0 --init $init --work-dir transfer
-  step "segmentation-$init" bash "$ROOT/tools/run_transfer.sh" voc12_seg "$STUDENT" --data-root data/camvid --image-size 180 \
-    --crop-size 180 240 --max-steps "$STEPS" --batch-size 4 --seeds 1 --gpus 0 --init $init --work-dir transfer
-done
-
-step figures "$PYTHON" tools/figures.py "$STUDENT" teacher.pth --random "$NETWORK" --data $IMAGES --image-size 192 --resize 192 \
-  --out figures
-
-"$PYTHON" tools/report.py results.jsonl sweep-*/results.jsonl transfer/results.jsonl --figures figures --out report
-# folders that were written down in full
-sed -i "s#$OUT/##g; s#$ROOT/##g; s#$(realpath data)#data#g; s#$(realpath teacher.pth)#teacher.pth#g" report/report.{html,md}
-echo "$OUT/report/report.html"
