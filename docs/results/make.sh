@@ -87,9 +87,9 @@ sweeps() {
   cache backbone
   sweep temperature "$SEEDS" model.temperature=0.02,0.04,0.1,1.0 -- --method compress_1q "${compress[@]}" \
     --cfg-options $start
-  sweep memory "$SEEDS" model.queue_length=256,1024,4096,12800 -- --method compress_1q "${compress[@]}" \
+  sweep memory "$FIRST" model.queue_length=256,1024,4096,12800 -- --method compress_1q "${compress[@]}" \
     --cfg-options $start
-  sweep momentum "$SEEDS" model.momentum=0.0,0.9,0.99,0.999 -- --method compress_2q "${compress[@]}" \
+  sweep momentum "$FIRST" model.momentum=0.0,0.9,0.99,0.999 -- --method compress_2q "${compress[@]}" \
     --cfg-options $start model.queue_length=4096
   sweep oss "$FIRST" "model.dropout=None,(0.1,0.05)" model.adversarial=True,False -- --method oss \
     --teacher test_resnet --cfg-options model.prototypes=100 model.queue_length=0 $start \
