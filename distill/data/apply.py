@@ -22,7 +22,7 @@ def cut_out(pixels: np.ndarray, box: tuple[int, int, int, int], size: int) -> np
     """The part in ``box`` (left, top, width, height) at ``size`` x ``size``: bilinear, antialiased."""
     left, top, width, height = box
     part = torch.from_numpy(pixels[None, top : top + height, left : left + width].copy())
-    # torch scales bytes as Pillow does, and faster; it keeps the colours of a pixel together, as they are here
+    # torch scales bytes as Pillow does, and faster; a batch of one keeps the three colours together
     scaled = F.interpolate(part.permute(0, 3, 1, 2), (size, size), mode="bilinear", antialias=True)
     return np.ascontiguousarray(scaled[0].permute(1, 2, 0).numpy())
 

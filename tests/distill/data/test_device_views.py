@@ -68,13 +68,17 @@ def test_each_step_is_the_workers(change, most, device):
 
 
 def test_every_colour_turns_as_in_the_worker():
-    """All of a coarse grid of colours, greys and full ones among them; by the whole circle nothing moves."""
+    """A grid of colours, with greys and full ones.
+
+    A hue between two of the 256 steps may be rounded the other way, which is 6 of 255 in a full colour.
+    """
     levels = np.array([0, 1, 17, 64, 127, 128, 191, 254, 255], np.uint8)
     colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(27, 27, 3)
     for turn in np.linspace(-0.5, 0.5, 9).tolist():
         expected = apply.turn_hue(colours, turn)
         found = device_views.turn_hue(apply.to_tensor(colours)[None].float(), torch.tensor([turn]))
-        assert difference(found[0].permute(1, 2, 0).numpy(), expected).max() <= 3
+        apart = difference(found[0].permute(1, 2, 0).numpy(), expected)
+        assert apart.max() <= 6 and apart.mean() < 0.05
 
 
 @pytest.mark.parametrize("device", DEVICES)
