@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from distill.data.image_files import ImageFiles, open_images
 from distill.data.images import UnreadableImage
-from distill.data.index import ImageFiles, list_images
 from distill.data.labelled import LabelledSet
 from distill.errors import UserError
 from distill.registry import DATASETS, TRANSFORMS
@@ -68,12 +68,12 @@ class UnlabelledImages(AugmentedImages):
     """All images below a folder, each seen through one augmentation.
 
     Args:
-        data_root: any folder of images, however nested.
+        data_root: any folder of images, however nested, or of shards (``distill.data.shards``).
         augmentation, seed: as in ``AugmentedImages``, whose items these are.
     """
 
     def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
-        super().__init__(ImageFiles(data_root, list_images(data_root)), augmentation, seed)
+        super().__init__(open_images(data_root), augmentation, seed)
 
 
 @contextmanager
