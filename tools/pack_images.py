@@ -54,7 +54,8 @@ def main() -> None:
     packed = pack(args.data, args.out, args.max_side, round(args.shard_size * 1e6), args.workers)
     sizes = [size for _, size in packed.record["shards"]]
     same = "as that of" if packed.record["fingerprint"] == packed.record["source"] else "not that of"
-    print(f"{len(packed):,} images in {len(sizes):,} tar files of {sum(sizes) / 1e6:,.1f} MB: {args.out}")
+    files = f"{len(sizes):,} tar files" if len(sizes) > 1 else "one tar file"
+    print(f"{len(packed):,} images in {files}, {sum(sizes) / 1e6:,.1f} MB: {args.out}")
     print(f"  fingerprint {packed.record['fingerprint'][:16]}..., {same} {args.data}")
 
 

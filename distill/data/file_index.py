@@ -20,6 +20,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -28,12 +29,12 @@ import numpy as np
 import psutil
 
 from distill.data.mapped import Mapped, NotWhole, map_arrays, write_arrays
-from distill.data.names import Names
+from distill.data.names import AT_ONCE, Names
+from distill.data.walk import no_images_in, stamp, walk
 from distill.errors import UserError
 from distill.results.manifest import fingerprint_names
 
 KIND = "distill file index 1"
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm"}
 SETTLED = 2 * 10**9  # ns: the coarsest clock of a file system; a folder may change twice within one tick
 
 
@@ -66,10 +67,6 @@ def list_images(root: str | os.PathLike) -> FileIndex:
     if not len(index):
         raise UserError(no_images_in(root))
     return index
-
-
-def no_images_in(root: str | os.PathLike) -> str:
-    return f"no images in {root} (looked for {', '.join(sorted(IMAGE_SUFFIXES))})"
 
 
 def cache_folder() -> Path:
@@ -121,10 +118,13 @@ class FileIndex(Names):
     def _look_at_sizes(self) -> bool:
         """Whether the sizes are other than before; then with a new fingerprint."""
         root = os.fspath(self.root)
+        # no os.path.join: a million calls of it take a second
+        look = lambda names: [os.stat(f"{root}/{name}").st_size for name in names]  # noqa: E731
+        parts = [self[first : first + AT_ONCE] for first in range(0, len(self), AT_ONCE)]
         try:
-            # no os.path.join: a million calls of it take a second
-            found = (os.stat(f"{root}/{name}").st_size for name in self)
-            sizes = np.fromiter(found, np.int64, len(self))
+            # a network's file system answers several at once
+            with ThreadPoolExecutor(8) as threads:
+                sizes = np.concatenate([np.array(found, np.int64) for found in threads.map(look, parts)])
         except OSError as error:
             raise UserError(f"an image cannot be looked at ({error.strerror}): {error.filename}") from error
         if self.record["fingerprint"] and np.array_equal(sizes, self.sizes):
@@ -182,24 +182,15 @@ def _current(file: Path, root: str | os.PathLike) -> FileIndex | None:
     if index is None:
         return None
     folders = Names.from_offsets(index.arrays["folders"], index.arrays["folder_offsets"])
-    stamps = np.array([_stamp(os.path.join(root, folder)) for folder in folders], np.int64)
+    stamps = np.array([stamp(os.path.join(root, folder)) for folder in folders], np.int64)
     settled = stamps[:, :2].max() < index.record["listed"] - SETTLED
     return index if settled and np.array_equal(stamps, index.arrays["stamps"]) else None
-
-
-def _stamp(folder: str) -> tuple[int, int, int]:
-    """Times of the last change (content, and content or rights) in ns, and inode; -1 if it is not there."""
-    try:
-        found = os.stat(folder)
-    except OSError:
-        return -1, -1, -1
-    return found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def _list(root: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
     """Record and arrays of an index whose sizes nobody has looked at."""
     listed = time.time_ns()
-    found, folders, stamps = _walk(os.fspath(root))
+    found, folders, stamps = walk(os.fspath(root))
     names, name_offsets = Names.of(sorted(found)).to_offsets()
     folders, folder_offsets = Names.of(folders).to_offsets()
     record = {
@@ -216,29 +207,6 @@ def _list(root: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
         "folder_offsets": folder_offsets,
         "stamps": np.array(stamps, np.int64),
     }
-
-
-def _walk(root: str) -> tuple[list[str], list[str], list[tuple[int, int, int]]]:
-    """Images; folders, which cannot all be read; and their stamps, taken before they are read."""
-    images, folders, stamps, waiting = [], [], [], [""]
-    while waiting:
-        folder = waiting.pop()
-        place = os.path.join(root, folder)
-        folders.append(folder)
-        stamps.append(_stamp(place))
-        try:
-            with os.scandir(place) as entries:
-                inside = [(entry.name, entry.is_dir()) for entry in entries]
-        except OSError:
-            continue
-        prefix = f"{folder}/" if folder else ""
-        waiting += [prefix + name for name, is_folder in inside if is_folder]
-        images += [prefix + name for name, is_folder in inside if not is_folder and _is_image(name)]
-    return images, folders, stamps
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES and not name.startswith(".")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import os
 import shutil
@@ -16,21 +15,19 @@ from pathlib import Path
 
 import numpy as np
 import PIL
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from distill.data.file_index import FileIndex, list_images
 from distill.data.image_files import ImageFiles
-from distill.data.images import UnreadableImage, decode_image
+from distill.data.images import UnreadableImage
 from distill.data.mapped import write_arrays
+from distill.data.names import Names
 from distill.data.shards import INDEX, KIND, RECORD, Shards, index_arrays, is_packed
+from distill.data.shrink import shrink
 from distill.data.tar_files import bytes_in_tar, places_in_tar, write_tar
 from distill.errors import UserError
 from distill.results.atomic import write_json
 from distill.results.manifest import differing_keys, fingerprint_names
-
-QUALITY = 95  # of JPEG and WebP
-LOSSLESS = ("PNG", "BMP", "PPM", "TIFF")
 
 
 def pack(
@@ -59,26 +56,41 @@ def pack(
         raise UserError(f"{root}: these are shards already")
     images, out = list_images(root), Path(out)
     source = {"fingerprint": images.fingerprint(), "images": len(images)}
+    record = {"source": source} | _settings(max_side, shard_bytes)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out}: not a folder")
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out) as lock:
-        _begin(out, {"source": source} | _settings(max_side, shard_bytes))
-        shards = plan(images.sizes, shard_bytes)
-        files = [out / f"images-{number:06d}.tar" for number in range(len(shards))]
-        names = [images[rows.start : rows.stop] for rows in shards]
-        places = [places_in_tar(*each) for each in zip(files, names, strict=True)]
-        lacking = [number for number, found in enumerate(places) if found is None]
+        _begin(out, record)
+        shards = [
+            _Shard(out / f"images-{number:06d}.tar", rows, images[rows.start : rows.stop])
+            for number, rows in enumerate(plan(images.sizes, shard_bytes))
+        ]
+        places = {shard.file: places_in_tar(shard.file, shard.names) for shard in shards}
+        lacking = [shard for shard in shards if places[shard.file] is None]
         if max_side is None:
-            _check_room(out, sum(int(bytes_in_tar(images.sizes[shards[number]]).sum()) for number in lacking))
+            _check_room(out, sum(int(bytes_in_tar(images.sizes[shard.rows]).sum()) for shard in lacking))
         reading = _Reading(ImageFiles(root, images), images.sizes, max_side)
-        contents = _contents(reading, [row for number in lacking for row in shards[number]], workers, lock)
+        contents = _contents(reading, [row for shard in lacking for row in shard.rows], workers, lock)
         tell = _progress(say, len(shards), len(shards) - len(lacking))
-        for number in lacking:
-            told = _told(contents, len(names[number]), say)
-            write_tar(files[number], zip(names[number], told, strict=True))
-            places[number] = places_in_tar(files[number], names[number])
+        for shard in lacking:
+            told = _told(contents, len(shard.names), say)
+            write_tar(shard.file, zip(shard.names, told, strict=True))
+            places[shard.file] = places_in_tar(shard.file, shard.names)
             tell()
-        _finish(out, files, shards, places, images, source, max_side)
+        _finish(out, shards, places, images, record)
+    if not lacking:
+        say("nothing to do: all shards are there")
     return Shards(out)
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """A tar file, the numbers of its images and their names."""
+
+    file: Path
+    rows: range
+    names: Names
 
 
 def plan(sizes: np.ndarray, shard_bytes: int) -> list[range]:
@@ -91,28 +103,6 @@ def plan(sizes: np.ndarray, shard_bytes: int) -> list[range]:
         shards.append(range(first, max(end, first + 1)))
         first = shards[-1].stop
     return shards
-
-
-def shrink(content: bytes, name: str, max_side: int) -> bytes:
-    """An image whose longer side is at most ``max_side`` pixels, as a file; a smaller one stays as it is.
-
-    It is upright 8-bit RGB, in the format that it had if that is PNG, BMP, PPM, TIFF or WebP, else JPEG.
-
-    Raises:
-        UnreadableImage: not a whole picture.
-    """
-    image = decode_image(content, name)
-    if max(image.size) <= max_side:
-        return content
-    size = [max(1, round(side * max_side / max(image.size))) for side in image.size]
-    kind = Image.open(io.BytesIO(content)).format
-    file = io.BytesIO()
-    smaller = image.resize(size, Image.Resampling.LANCZOS)
-    if kind in LOSSLESS:
-        smaller.save(file, kind)
-    else:
-        smaller.save(file, "WEBP" if kind == "WEBP" else "JPEG", quality=QUALITY)
-    return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -137,14 +127,15 @@ class _Reading(Dataset):
 
 def _contents(reading: _Reading, rows: list[int], workers: int, lock: int) -> Iterator[tuple[bytes, str]]:
     """What belongs into the shards, in the order of ``rows``."""
-    return iter(
-        DataLoader(
-            reading, batch_size=None, sampler=rows, num_workers=workers,
-            multiprocessing_context="fork" if workers else None,
-            # a worker outlives a killed process by seconds, and must not hold its lock
-            worker_init_fn=lambda _: os.close(lock),
-        )
-    )  # fmt: skip
+    yield from DataLoader(
+        reading,
+        batch_size=None,
+        sampler=rows,
+        num_workers=workers,
+        multiprocessing_context="fork" if workers else None,
+        # a worker outlives a killed process by seconds, and must not hold its lock
+        worker_init_fn=lambda _: os.close(lock),
+    )
 
 
 def _told(contents: Iterator[tuple[bytes, str]], count: int, say: Callable[[str], None]) -> Iterator[bytes]:
@@ -165,10 +156,11 @@ def _alone(out: Path) -> Iterator[int]:
     """Raises UserError if another process packs into the same folder; gives the lock's file number."""
     lock = os.open(out, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"{out}: another process packs into this folder") from error
         yield lock
-    except BlockingIOError as error:
-        raise UserError(f"{out}: another process packs into this folder") from error
     finally:
         os.close(lock)
 
@@ -181,8 +173,11 @@ def _begin(out: Path, record: dict) -> None:
         if any(out.iterdir()):
             raise UserError(f"{out}: not empty, and holds no shards; name another folder")
         write_json(out / RECORD, record)
-    before = json.loads((out / RECORD).read_text())
-    if differing := differing_keys(before, record):
+    try:
+        differing = differing_keys(json.loads((out / RECORD).read_text()), record)
+    except (ValueError, AttributeError) as error:
+        raise UserError(f"{out / RECORD}: not as it was written; remove the folder") from error
+    if differing:
         raise UserError(
             f"{out}: begun with other images or settings ({', '.join(differing)} differ); "
             "remove it or name another folder"
@@ -210,27 +205,21 @@ def _progress(say: Callable[[str], None], count: int, done: int) -> Callable[[],
 
 
 def _finish(
-    out: Path,
-    files: list[Path],
-    shards: list[range],
-    places: list[tuple[np.ndarray, np.ndarray]],
-    images: FileIndex,
-    source: dict,
-    max_side: int | None,
+    out: Path, shards: list[_Shard], places: dict[Path, tuple | None], images: FileIndex, record: dict
 ) -> None:
     """Writes the index, once the shards hold what the folder held from the first to the last."""
-    if broken := [file for file, found in zip(files, places, strict=True) if found is None]:
+    if broken := [file for file, found in places.items() if found is None]:
         raise UserError(f"{broken[0]}: it is not what was written; is the disk in order?")
-    offsets, sizes = (np.concatenate(column) for column in zip(*places, strict=True))
-    numbers = np.repeat(np.arange(len(shards)), [len(rows) for rows in shards])
+    offsets, sizes = (np.concatenate(column) for column in zip(*places.values(), strict=True))
+    numbers = np.repeat(np.arange(len(shards)), [len(shard.rows) for shard in shards])
+    before, now = record["source"]["fingerprint"], list_images(images.root).fingerprint()
     fingerprint = fingerprint_names(images, sizes.tolist())
-    now = list_images(images.root).fingerprint()
-    if now != source["fingerprint"] or (max_side is None and fingerprint != now):
+    if now != before or (record["max_side"] is None and fingerprint != before):
         raise UserError(f"{images.root}: it changed while it was packed; remove {out} and pack it again")
-    record = {
+    about = {
         "fingerprint": fingerprint,
-        "source": source["fingerprint"],
-        "max_side": max_side,
-        "shards": [[file.name, file.stat().st_size] for file in files],
+        "source": before,
+        "max_side": record["max_side"],
+        "shards": [[shard.file.name, shard.file.stat().st_size] for shard in shards],
     }
-    write_arrays(out / INDEX, KIND, record, index_arrays(images, offsets, sizes, numbers))
+    write_arrays(out / INDEX, KIND, about, index_arrays(images, offsets, sizes, numbers))
