@@ -192,8 +192,12 @@ def test_a_full_disk_is_told_before_and_a_torn_shard_never_left(photos, tmp_path
     os.truncate(root / "class0/0.jpg", 2 * shutil.disk_usage(tmp_path).free)  # a hole, which takes no room
     with pytest.raises(UserError, match="shards: no room, .* GB are needed"):
         pack(root, tmp_path / "shards", workers=0)
-    code = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))\n"
-    code += "import sys; from distill.data.tar_files import write_tar; write_tar(sys.argv[1], [('a', bytes(9999))])"
+    code = """
+import resource, sys
+from distill.data.tar_files import write_tar
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+write_tar(sys.argv[1], [("a", bytes(9999))])
+"""
     command = [sys.executable, "-c", code, str(tmp_path / "x.tar")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert f"File too large: '{tmp_path / 'x.tar'}'" in done.stderr
