@@ -22,7 +22,7 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--data", required=True, metavar="DIR", help="folder of training images")
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder of images, or of shards")
     parser.add_argument("--teacher", required=True, metavar="NAME_OR_FILE")
     parser.add_argument("--arch", help="the teacher's architecture, where its file does not tell")
     parser.add_argument("--output", choices=["backbone", "head", "auto"], default="backbone",

@@ -5,7 +5,8 @@ r"""Trains a student.
   python tools/distill.py --method compress_1q --data DIR --teacher NAME_OR_FILE \
       --student mobilenetv3_large_100
 
-Training data is any folder of images, however nested; labels are not needed. Several GPUs:
+Training data is any folder of images, however nested, or what tools/pack_images.py made of one; labels are
+not needed. Several GPUs:
   torchrun --nproc-per-node 8 tools/distill.py CONFIG
 """
 
@@ -27,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("config", nargs="?", help="config file; or leave it out and name a --method")
     quick = parser.add_argument_group("without a config file: a method's published settings")
     quick.add_argument("--method", help="a file name of configs/_base_; docs/methods.md explains them")
-    quick.add_argument("--data", metavar="DIR", help="folder of training images")
+    quick.add_argument("--data", metavar="DIR", help="folder of training images, or of shards")
     quick.add_argument(
         "--teacher", metavar="NAME_OR_FILE", help="checkpoint file, or a timm name for timm's weights"
     )

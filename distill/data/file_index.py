@@ -46,24 +46,12 @@ def list_images(root: str | os.PathLike) -> FileIndex:
     """
     if not Path(root).is_dir():
         raise UserError(f"no such image folder: {root}")
-    listing = None
     file = _place(root)
     try:
-        index = _current(file, root)
-        if index is None:
-            with _locked(file):
-                # another process may have written it meanwhile
-                index = _current(file, root)
-                if index is None:
-                    listing = _list(root)
-                    _remove_parts(file)
-                    write_arrays(file, KIND, *listing)
-                    index = _mapped(file, root)
+        index = _kept(file, root)
     except OSError as error:
         _warn(f"the list of images is not kept, and listed anew each time: {error.strerror}: {file}")
-        index = None
-    if index is None:
-        index = FileIndex(root, None, Mapped(*(listing or _list(root))))
+        index = FileIndex(root, None, Mapped(*_list(root)))
     if not len(index):
         raise UserError(no_images_in(root))
     return index
@@ -105,12 +93,11 @@ class FileIndex(Names):
             self._look_at_sizes()
             return self.record["fingerprint"]
         with suppress(OSError), _locked(self.file):
-            if found := self._found_by_another():
-                return found
-            began = time.time_ns()
-            if self._look_at_sizes():
-                write_arrays(self.file, KIND, self.record, self.arrays)
-            os.utime(self.file, ns=(began, began))
+            if not self._take_from_another():
+                began = time.time_ns()
+                if self._look_at_sizes():
+                    write_arrays(self.file, KIND, self.record, self.arrays)
+                os.utime(self.file, ns=(began, began))  # when the sizes were last right
             return self.record["fingerprint"]
         self._look_at_sizes()  # the index cannot be written
         return self.record["fingerprint"]
@@ -133,15 +120,17 @@ class FileIndex(Names):
         self.record = self.record | {"fingerprint": fingerprint_names(self, sizes.tolist())}
         return True
 
-    def _found_by_another(self) -> str | None:
-        """The fingerprint, if another process of this run has looked at the sizes since this one began."""
+    def _take_from_another(self) -> bool:
+        """Whether another process of this run has looked at the sizes since this one began."""
         if int(os.environ.get("WORLD_SIZE") or 1) < 2:
-            return None
+            return False
         if os.stat(self.file).st_mtime < psutil.Process().create_time():
-            return None
+            return False
         other = _mapped(self.file, self.root)
-        same = other is not None and other.record["names"] == self.record["names"]
-        return other.record["fingerprint"] or None if same else None
+        if other is None or other.record["names"] != self.record["names"] or not other.record["fingerprint"]:
+            return False
+        self.record, self.arrays = other.record, other.arrays
+        return True
 
     def __reduce__(self):
         if self.file is None:
@@ -174,6 +163,22 @@ def _mapped(file: Path, root: str | os.PathLike) -> FileIndex | None:
     if not own or found.record["root"] != os.path.realpath(root):
         return None
     return FileIndex(root, file, found)
+
+
+def _kept(file: Path, root: str | os.PathLike) -> FileIndex:
+    """The index in a file, which is written if need be; raises OSError."""
+    index = _current(file, root)
+    if index is not None:
+        return index
+    with _locked(file):
+        index = _current(file, root)  # another process may have written it meanwhile
+        if index is None:
+            listed = _list(root)
+            _remove_parts(file)
+            write_arrays(file, KIND, *listed)
+            index = _mapped(file, root)
+    # None again: somebody has removed the file already
+    return FileIndex(root, None, Mapped(*listed)) if index is None else index
 
 
 def _current(file: Path, root: str | os.PathLike) -> FileIndex | None:

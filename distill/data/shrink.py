@@ -6,7 +6,7 @@ from PIL import Image
 
 from distill.data.images import decode_image
 
-QUALITY = 95  # of JPEG and WebP
+QUALITY = 90  # of JPEG and WebP
 LOSSLESS = ("PNG", "BMP", "PPM", "TIFF")
 
 

@@ -51,7 +51,7 @@ def pretrain(
 
     Args:
         method: a name of ``distill.engine.recipe.method_names``, e.g. ``compress_1q``.
-        data: any folder of images, however nested.
+        data: any folder of images, however nested, or of shards (``tools/pack_images.py``).
         student: a timm name, ``alexnet_compress`` or ``resnet50x4``.
         teacher: a checkpoint file or a timm name.
         config: path of a config file, or a loaded one.
