@@ -60,6 +60,14 @@ def format_once():
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Lists of images are kept here, and not among the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DISTILL_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def own_scope(monkeypatch):
     """Each test starts without a scope; mmengine keeps the scope of every Runner for the whole process."""

@@ -41,7 +41,7 @@ def main() -> None:
     import cv2
     import torch
 
-    from distill.data.index import list_images
+    from distill.data.file_index import list_images
 
     torch.set_num_threads(1)
     cv2.setNumThreads(0)

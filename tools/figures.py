@@ -96,12 +96,12 @@ def all_weights(args: argparse.Namespace) -> "list[Weights]":
 def material(args: argparse.Namespace, image_size: int) -> "Material":
     """The images."""
     from distill.data import sets
-    from distill.data.index import ImageFiles, list_images
+    from distill.data.image_files import open_images
     from distill.evaluation import Extraction, check_same_classes, list_labelled
     from distill.figures.material import Material
 
     if args.images:
-        train, val = None, ImageFiles(args.images, list_images(args.images))
+        train, val = None, open_images(args.images)
     elif args.set:
         train, val = sets.load(args.set, args.data_root)
     else:

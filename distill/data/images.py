@@ -1,9 +1,11 @@
 """Reading an image, and how many may be unreadable."""
 
+import io
 import os
+from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from distill.errors import UserError
 
@@ -17,22 +19,46 @@ class UnreadableImage(UserError):
 
 
 def read_image(path: str | os.PathLike) -> Image.Image:
+    """The picture in a file as 8-bit RGB; ``decode_image`` says more.
+
+    Raises:
+        UnreadableImage: no such file, or what ``decode_image`` raises.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise missing(path, error) from error
+    return decode_image(content, path)
+
+
+def missing(path: str | os.PathLike, error: OSError) -> UnreadableImage:
+    """What to raise for a file that is not there, or cannot be read."""
+    if isinstance(error, FileNotFoundError):
+        return UnreadableImage(f"no such picture: {path}")
+    return UnreadableImage(f"{path}: not a whole picture ({error.strerror})")
+
+
+def decode_image(content: bytes, name: str | os.PathLike) -> Image.Image:
     """A picture as 8-bit RGB, upright by its EXIF tag; training, evaluation and transfer use this function.
 
     16-bit grey is scaled to 8 bits. An alpha channel is left out and the colours below it stay, as in
     torchvision and OpenCV.
 
+    Args:
+        content: the bytes of its file.
+        name: what to call it in a message.
+
     Raises:
-        UnreadableImage: no such file, not a whole picture, or pixels of 32 bits, whose white is unknown.
+        UnreadableImage: not a whole picture, or pixels of 32 bits, whose white is unknown.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             ImageOps.exif_transpose(image, in_place=True)
             return _to_rgb(image)
-    except FileNotFoundError as error:
-        raise UnreadableImage(f"no such picture: {path}") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{name}: not a whole picture (cannot identify image file)") from error
     except UNREADABLE as error:
-        raise UnreadableImage(f"{path}: not a whole picture ({error})") from error
+        raise UnreadableImage(f"{name}: not a whole picture ({error})") from error
 
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:

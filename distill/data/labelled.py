@@ -1,8 +1,9 @@
-"""Labelled images: folders ``ROOT/<class>/**/image.jpg``, and whatever else tells the same."""
+"""Labelled images: ``ROOT/<class>/**/image.jpg``, in folders or in shards, and whatever tells the same."""
 
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,7 +14,10 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
-from distill.data.index import ImageFiles, list_images
+from distill.data.file_index import no_images_in
+from distill.data.image_files import ImageFiles, open_images
+from distill.data.names import Names
+from distill.data.shards import is_packed
 from distill.errors import UserError
 
 
@@ -49,15 +53,15 @@ class LabelledSet(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class LabelledFolder(ImageFiles):
-    """A ``LabelledSet`` of files."""
+    """A ``LabelledSet`` of files, or of shards."""
 
     classes: tuple[str, ...]
     labels: np.ndarray
     config: dict = field(default_factory=dict)
 
     def subset(self, rows: Sequence[int]) -> LabelledFolder:
-        files = tuple(self.files[row] for row in rows)
-        return replace(self, files=files, labels=self.labels[np.asarray(rows, int)], config={})
+        rows = np.asarray(rows, int)
+        return replace(self, files=self.files.take(rows), labels=self.labels[rows], config={})
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,18 +102,47 @@ def list_labelled(root: str | os.PathLike) -> LabelledFolder:
     Classes and files come in sorted order, so that two listings agree.
 
     Raises:
-        UserError: no such folder, no class folders, or a class without images.
+        UserError: no such folder, no class folders, a class without images, or shards that are not whole.
     """
     root = Path(root)
     if not root.is_dir():
         raise UserError(f"no such image folder: {root}")
-    classes = tuple(sorted(entry.name for entry in root.iterdir() if entry.is_dir() and entry.name[0] != "."))
+    packed = is_packed(root)
+    classes = () if packed else [entry.name for entry in root.iterdir() if entry.is_dir()]
+    if not packed and not any(_is_class(name) for name in classes):
+        raise UserError(_no_classes_in(root))
+    images = open_images(root)
+    ranges = _top_folders(images.files)
+    classes = tuple(sorted(filter(_is_class, ranges if packed else classes)))
     if not classes:
-        raise UserError(f"{root}: no class folders in it; expected {root}/<class>/<image>")
-    found = [[os.path.join(name, file) for file in list_images(root / name)] for name in classes]
-    labels = np.repeat(np.arange(len(classes)), [len(files) for files in found])
-    files = tuple(file for files in found for file in files)
-    return LabelledFolder(root, files, classes, labels, {"data_root": str(root)})
+        raise UserError(_no_classes_in(root))
+    for name in classes:
+        if name not in ranges:
+            raise UserError(no_images_in(root / name))
+    labels = np.repeat(np.arange(len(classes)), [len(ranges[name]) for name in classes])
+    rows = np.concatenate([ranges[name] for name in classes])
+    # where the order is that of the whole folder, so is the fingerprint
+    files = images.files if np.array_equal(rows, np.arange(len(images))) else images.files.take(rows)
+    return LabelledFolder(root, files, classes, labels, {"data_root": str(root)}, source=images.source)
+
+
+def _is_class(name: str) -> bool:
+    return name[0] != "."
+
+
+def _no_classes_in(root: Path) -> str:
+    return f"{root}: no class folders in it; expected {root}/<class>/<image>"
+
+
+def _top_folders(files: Names) -> dict[str, range]:
+    """First folder of the paths -> the numbers of its files, which lie together, as the paths are sorted."""
+    found, first = {}, 0
+    while first < len(files):
+        folder, slash, _ = files[first].partition("/")
+        if slash:
+            found[folder] = range(first, bisect_left(files, f"{folder}0", first))  # 0 comes after the slash
+        first = found[folder].stop if slash else first + 1
+    return found
 
 
 def different_classes(train: LabelledSet, val: LabelledSet) -> str:

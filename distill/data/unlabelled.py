@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from distill.data.draws import records
+from distill.data.image_files import ImageFiles, open_images
 from distill.data.images import UnreadableImage
-from distill.data.index import ImageFiles, list_images
 from distill.data.labelled import LabelledSet
 from distill.data.views import in_two_halves
 from distill.errors import UserError
@@ -81,12 +81,12 @@ class UnlabelledImages(AugmentedImages):
     """All images below a folder, each seen through one augmentation.
 
     Args:
-        data_root: any folder of images, however nested.
+        data_root: any folder of images, however nested, or of shards (``distill.data.shards``).
         augmentation, seed: as in ``AugmentedImages``, whose items these are.
     """
 
     def __init__(self, data_root: str, augmentation: dict, seed: int = 0):
-        super().__init__(ImageFiles(data_root, list_images(data_root)), augmentation, seed)
+        super().__init__(open_images(data_root), augmentation, seed)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from mmengine.config import Config
 
-from distill.data.index import list_images
+from distill.data.image_files import open_images
 from distill.engine.config_root import config_root
 from distill.errors import UserError, unknown
 from distill.registry import MODELS
@@ -44,7 +44,7 @@ def recipe(
     dataset.data_root = str(data)
     kind = MODELS.get(config.model.type)
     _set_teacher(config.model, source_of(kind.needs), method, teacher, teacher_cache, arch)
-    fitted, fitting_notes = kind.fit_to_data(config.model, len(list_images(data)))
+    fitted, fitting_notes = kind.fit_to_data(config.model, len(open_images(data)))
     config.model.update(fitted)
     notes += fitting_notes
     if image_size is not None:

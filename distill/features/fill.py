@@ -10,8 +10,8 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from distill.data.image_files import ImageFiles
 from distill.data.images import UnreadableImage
-from distill.data.index import ImageFiles
 from distill.data.labelled import LabelledSet
 from distill.distributed import rank, world_size
 from distill.errors import UserError

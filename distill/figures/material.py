@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from distill.backbones import Backbone
-from distill.data.index import ImageFiles
+from distill.data.image_files import ImageFiles
 from distill.data.labelled import LabelledSet
 from distill.evaluation.cluster_alignment import Alignment, ClusterAlignment
 from distill.evaluation.features import Extraction, Features, extract_both

@@ -6,6 +6,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -46,11 +47,16 @@ def git_commit() -> str | None:
         return None
 
 
-def fingerprint_files(root: str | os.PathLike, names: list[str]) -> str:
+def fingerprint_files(root: str | os.PathLike, names: Collection[str]) -> str:
     """SHA-256 over relative names and sizes in bytes, in the given order; it does not read the files."""
+    return fingerprint_names(names, (os.stat(os.path.join(root, name)).st_size for name in names))
+
+
+def fingerprint_names(names: Iterable[str], sizes: Iterable[int]) -> str:
+    """``fingerprint_files`` of files whose sizes in bytes are known."""
     digest = hashlib.sha256()
-    for name in names:
-        digest.update(f"{name}\0{os.stat(os.path.join(root, name)).st_size}\n".encode())
+    for name, size in zip(names, sizes, strict=True):
+        digest.update(f"{name}\0{size}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

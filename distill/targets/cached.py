@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor, nn
 
-from distill.data.index import ImageFiles, list_images
+from distill.data.image_files import open_images
 from distill.data.unlabelled import AugmentedImages
 from distill.errors import UserError
 from distill.features import Pictures, Store, compare, describe, fill, read_record
@@ -39,7 +39,7 @@ def write_cache(
         UserError: the folder holds a cache of something else, too many images cannot be read, or an
             embedding is NaN or infinite.
     """
-    images = ImageFiles(data_root, list_images(data_root))
+    images = open_images(data_root)
     made_from = describe(teacher.fingerprint(), len(images), images.fingerprint, view, dtype)
     store = Store(folder, made_from, teacher.width)
     return fill(store, teacher, Pictures(images, view), batch_size, workers, progress)

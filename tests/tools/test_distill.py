@@ -13,7 +13,7 @@ import torch
 
 from distill import pretrain
 from distill.checkpoints import read_weights
-from distill.data.index import list_images
+from distill.data.file_index import list_images
 from distill.data.sampler import EpochSampler
 from distill.engine.recipe import recipe
 from distill.errors import UserError

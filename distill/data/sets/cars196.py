@@ -53,7 +53,7 @@ def load(root: Path, data_set: DataSet) -> tuple[LabelledFolder, LabelledFolder]
     if data_set.name == "cars196_by_image":
         return train, val
     labels = np.concatenate([train.labels, val.labels])
-    return halves_of_classes(LabelledFolder(folder, train.files + val.files, classes, labels))
+    return halves_of_classes(LabelledFolder(folder, (*train.files, *val.files), classes, labels))
 
 
 def _part(folder: Path, annotations: str, images: str, classes: tuple[str, ...]) -> LabelledFolder:

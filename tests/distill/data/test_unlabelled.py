@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch.utils.data import BatchSampler
 
+from distill.data.file_index import list_images
 from distill.data.images import too_many_unreadable
-from distill.data.index import list_images
 from distill.data.sampler import EpochSampler
 from distill.data.unlabelled import UnlabelledImages, collate_views, seeded
 from distill.errors import UserError

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from distill.backbones import Backbone
-from distill.data.index import ImageFiles, list_images
+from distill.data.image_files import open_images
 from distill.features import Pictures, Store, describe, fill, read_record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -39,7 +39,7 @@ def features_of(images: str | Path, folder: str | Path, pause: float = 0.0) -> i
     network, batches = Backbone("test_resnet").eval(), []
     network.register_forward_pre_hook(lambda *_: time.sleep(pause))
     network.register_forward_hook(lambda *_: batches.append(1))
-    files, view = ImageFiles(images, list_images(images)), {"type": "CentreCrop", "size": 32}
+    files, view = open_images(images), {"type": "CentreCrop", "size": 32}
     fingerprint = {"arch": network.arch, "width": network.width}
     made_from = describe(fingerprint, len(files), files.fingerprint, view, "float32")
     fill(Store(folder, made_from, network.width), network, Pictures(files, view), 2, workers=0)
