@@ -75,7 +75,7 @@ def turn_hue(pixels: Tensor, turn: Tensor) -> Tensor:
     hue = _rounded(sixths * (256 / 6)) + _rounded(256 * turn)[:, None, None]
     depth = value * _rounded(255 * chroma / value.clamp(min=1)) / 255
     # OpenCV goes round in 256 steps on the way there, and in 255 on the way back
-    start = torch.tensor([5, 3, 1], device=pixels.device)[:, None, None]
+    start = 5 - 2 * torch.arange(3, device=pixels.device)[:, None, None]  # of red, green, blue
     sector = (hue.remainder(256)[:, None] * (6 / 255) + start).remainder(6)
     return _rounded(value[:, None] - depth[:, None] * torch.minimum(sector, 4 - sector).clamp(0, 1))
 
@@ -108,7 +108,9 @@ JITTER = {BRIGHTNESS: brightness, CONTRAST: contrast, SATURATION: saturation, HU
 
 
 def _to(values: np.ndarray, device: torch.device) -> Tensor:
-    return torch.from_numpy(values).to(device, non_blocking=True)
+    tensor = torch.from_numpy(values)
+    # a copy from memory that is not pinned may wait for the device
+    return (tensor.pin_memory() if device.type == "cuda" else tensor).to(device, non_blocking=True)
 
 
 def _grey(pixels: Tensor) -> Tensor:

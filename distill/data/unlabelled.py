@@ -13,7 +13,7 @@ from distill.data.draws import records
 from distill.data.image_files import ImageFiles, open_images
 from distill.data.images import UnreadableImage
 from distill.data.labelled import LabelledSet
-from distill.data.views import RandomViews
+from distill.data.views import in_two_halves
 from distill.errors import UserError
 from distill.registry import DATASETS, TRANSFORMS
 
@@ -67,7 +67,7 @@ class AugmentedImages(Dataset):
         raise UserError(f"{RETRIES} images in a row could not be read; the first: {reason}")
 
     def _views(self, image: Image.Image, epoch: int, index: int) -> dict:
-        if not isinstance(self.augmentation, RandomViews):  # anyone's own: it may draw from torch's generator
+        if not in_two_halves(type(self.augmentation)):  # it may draw from torch's generator
             with seeded(mix_seed(self.seed, epoch, index)):
                 return {"views": self.augmentation(image)}
         draws = self.augmentation.draw(image, self.seed, epoch, index)

@@ -57,6 +57,11 @@ class RandomViews:
         return self.make(image, self.draw(image, int(torch.randint(2**63 - 1, ())), 0, 0))
 
 
+def in_two_halves(kind: object) -> bool:
+    """Whether views of this class are drawn, then made; not where a subclass has a call of its own."""
+    return isinstance(kind, type) and issubclass(kind, RandomViews) and kind.__call__ is RandomViews.__call__
+
+
 class FixedView:
     """One view without randomness: ``steps`` of torchvision on a PIL image.
 

@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
-from distill.data.views import RandomViews
+from distill.data.views import in_two_halves
 from distill.distributed import rank, world_size
 from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
@@ -170,7 +170,7 @@ def _finishes_views(config: Config, method: Method, augmentation: Callable) -> b
     """Whether colour, blur and flip are done on the training device, a batch at a time."""
     where = config.get("augment_on", "auto")
     if where == "auto":
-        return isinstance(augmentation, RandomViews) and next(method.parameters()).is_cuda
+        return in_two_halves(type(augmentation)) and next(method.parameters()).is_cuda
     return where == "device"
 
 

@@ -1,13 +1,14 @@
 """Finds mistakes in a config before anything is built. Reads only."""
 
 import inspect
+from collections.abc import Callable
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from distill.data.views import RandomViews
+from distill.data.views import in_two_halves
 from distill.errors import UserError, unknown
 from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
@@ -52,10 +53,10 @@ def validate(config: Config) -> None:
     _device(config)
 
 
-def _augment_on(where: str, augmentation: type) -> None:
+def _augment_on(where: str, augmentation: Callable) -> None:
     if where not in AUGMENT_ON:
         raise unknown("augment_on", where, AUGMENT_ON)
-    if where == "device" and not (isinstance(augmentation, type) and issubclass(augmentation, RandomViews)):
+    if where == "device" and not in_two_halves(augmentation):
         raise UserError(
             f"config key augment_on is 'device': {augmentation.__name__} makes its views from PIL images, "
             "in the data workers; leave it out"

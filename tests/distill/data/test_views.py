@@ -6,8 +6,8 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
 from distill.data.draws import RandomView
-from distill.data.unlabelled import UnlabelledImages
-from distill.data.views import RandomViews
+from distill.data.unlabelled import UnlabelledImages, mix_seed, seeded
+from distill.data.views import CropFlip, RandomViews
 from distill.errors import UserError
 from distill.registry import TRANSFORMS
 from tests.distill.data.pictures import photo
@@ -88,6 +88,19 @@ def test_one_of_ones_own_repeats_its_views(image_folder):
     torch.rand(5)
     assert torch.equal(images[1, 3]["views"][0], first)
     assert not torch.equal(images[2, 3]["views"][0], first)
+
+
+def test_a_subclass_with_a_call_of_its_own_is_called(image_folder):
+    class Negative(CropFlip):
+        def __call__(self, image):
+            return [255 - view for view in super().__call__(image)]
+
+    images = UnlabelledImages(str(image_folder), dict(type=Negative, size=16), seed=2)
+    first = images[1, 3]["views"][0]
+    assert torch.equal(images[1, 3]["views"][0], first)
+    with seeded(mix_seed(2, 1, 3)):
+        (plain,) = CropFlip(16)(images.images.read(3))
+    assert torch.equal(first, 255 - plain)
 
 
 def test_too_much_hue_is_one_line():
