@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import shutil
 import signal
 import subprocess
@@ -115,7 +116,8 @@ def test_torchrun_shares_the_work_and_makes_the_same_bits(cache, teacher_file, i
     done = subprocess.run(
         command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=True
     )
-    assert done.stdout.count("24 rows written, cache complete") == 1, "one process speaks"
+    # of the rows that were lacking when it began: the other process may have made some before
+    assert len(re.findall(r"\d+ rows written, cache complete", done.stdout)) == 1, "one process speaks"
     assert np.array_equal(np.load(tmp_path / "embeddings.npy"), np.load(cache / "embeddings.npy"))
 
 
