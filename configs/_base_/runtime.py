@@ -32,6 +32,8 @@ train_dataloader = dict(
     sampler=dict(type="EpochSampler", shuffle=True),
     collate_fn=dict(type="collate_views"),
 )
+# colour, blur and flip of the views: "device", a batch at a time; "worker"; "auto": on the device if it is a GPU
+augment_on = "auto"
 train_cfg = dict(by_epoch=True)
 visualizer = dict(
     type="Visualizer", vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]

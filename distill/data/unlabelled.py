@@ -5,12 +5,15 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from distill.data.draws import records
 from distill.data.image_files import ImageFiles, open_images
 from distill.data.images import UnreadableImage
 from distill.data.labelled import LabelledSet
+from distill.data.views import in_two_halves
 from distill.errors import UserError
 from distill.registry import DATASETS, TRANSFORMS
 
@@ -30,14 +33,17 @@ class AugmentedImages(Dataset):
 
     Attributes:
         rows: arrays to read along with the images, by their numbers, as a teacher cache's; None: nothing.
+        cut_only: only cut views out of the image; the training device finishes them by their ``draws``.
 
     Items:
-        ``views``: list of uint8 tensors (3, H, W); ``index``: position in ``images``; ``unreadable``: names
-        of those that were skipped on the way (the next readable image stands in, so that batches stay
-        whole); ``row``: its array in ``rows``, if there are any.
+        ``views``: list of uint8 tensors (3, H, W); ``draws``: a ``Draw`` for each, if they are cut out only;
+        ``index``: position in ``images``; ``unreadable``: names of those that were skipped on the way (the
+        next readable image stands in, so that batches stay whole); ``row``: its array in ``rows``, if there
+        are any.
     """
 
     rows: Sequence[np.ndarray] | None = None
+    cut_only = False
 
     def __init__(self, images: ImageFiles | LabelledSet, augmentation: dict, seed: int = 0):
         self.images, self.seed = images, seed
@@ -56,11 +62,18 @@ class AugmentedImages(Dataset):
                 reason = reason or error
                 unreadable.append(self.images.name(index))
                 continue
-            with seeded(mix_seed(self.seed, epoch, index)):
-                views = self.augmentation(image)
-            item = {"views": views, "index": index, "unreadable": unreadable}
+            item = self._views(image, epoch, index) | {"index": index, "unreadable": unreadable}
             return item if self.rows is None else item | {"row": torch.from_numpy(self.rows[index])}
         raise UserError(f"{RETRIES} images in a row could not be read; the first: {reason}")
+
+    def _views(self, image: Image.Image, epoch: int, index: int) -> dict:
+        if not in_two_halves(type(self.augmentation)):  # it may draw from torch's generator
+            with seeded(mix_seed(self.seed, epoch, index)):
+                return {"views": self.augmentation(image)}
+        draws = self.augmentation.draw(image, self.seed, epoch, index)
+        if self.cut_only:
+            return {"views": self.augmentation.cut(image, draws), "draws": draws}
+        return {"views": self.augmentation.make(image, draws)}
 
 
 @DATASETS.register_module()
@@ -100,10 +113,14 @@ def collate_views(items: list[dict]) -> dict[str, list[Tensor] | Tensor | list[s
     """Items -> a batch.
 
     ``views``: list over views of (B, 3, H, W); ``index``: (B,); ``unreadable``: list of paths; ``rows``:
-    (B, ...), if the items have any.
+    (B, ...) and ``draws``: list over views of records (B,), if the items have any.
     """
-    rows = {"rows": torch.stack([item["row"] for item in items])} if "row" in items[0] else {}
-    return rows | {
+    extra = {}
+    if "row" in items[0]:
+        extra["rows"] = torch.stack([item["row"] for item in items])
+    if "draws" in items[0]:
+        extra["draws"] = [records(view) for view in zip(*(item["draws"] for item in items), strict=True)]
+    return extra | {
         "views": [torch.stack(view) for view in zip(*(item["views"] for item in items), strict=True)],
         "index": torch.tensor([item["index"] for item in items]),
         "unreadable": [path for item in items for path in item["unreadable"]],

@@ -1,70 +1,82 @@
 """Named augmentations: a PIL image -> a list of views, uint8 (3, size, size) each.
 
-Views stay in [0, 255]: every network normalises for itself.
+A random view comes in two halves. First its random numbers are drawn (``distill.data.draws``). Then it is cut
+out of the image and finished, in the data worker (``distill.data.apply``) or, a batch at a time, on the
+training device (``distill.data.device_views``). Views stay in [0, 255]: every network normalises for itself.
 """
 
-import cv2
+from dataclasses import replace
+
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional as F
 
+from distill.data import apply
+from distill.data.draws import Draw, RandomView, draw, generator
 from distill.registry import TRANSFORMS
 
 
-class _Views:
-    """One view for each of ``views``: its side in pixels, and the transforms that make it from a PIL image.
+class RandomViews:
+    """One random view for each of ``views``.
 
     Attributes:
-        size: side of a full view, which comes first.
+        size: side of a full view, which comes first, in pixels.
         sizes: side of each view.
     """
 
-    def __init__(self, *views: tuple[int, list[v2.Transform]]):
-        self.sizes = tuple(side for side, _ in views)
+    def __init__(self, *views: RandomView):
+        self.views = views
+        self.sizes = tuple(view.size for view in views)
         self.size = self.sizes[0]
-        self.transforms = [v2.Compose(steps) for _, steps in views]
+
+    def draw(self, image: Image.Image, seed: int, epoch: int, index: int) -> list[Draw]:
+        """The random numbers of each view of the image with number ``index``."""
+        return [
+            draw(view, *image.size, generator(seed, epoch, index, number))
+            for number, view in enumerate(self.views)
+        ]
+
+    def cut(self, image: Image.Image, draws: list[Draw]) -> list[Tensor]:
+        """The views as they are cut out of the image, to be finished by ``device_views.finish``."""
+        return [apply.to_tensor(part) for part in self._parts(image, draws)]
+
+    def make(self, image: Image.Image, draws: list[Draw]) -> list[Tensor]:
+        """The finished views."""
+        parts = self._parts(image, draws)
+        return [apply.to_tensor(apply.finish(*pair)) for pair in zip(parts, draws, strict=True)]
+
+    def _parts(self, image: Image.Image, draws: list[Draw]) -> list[np.ndarray]:
+        pixels = np.asarray(image)
+        return [apply.cut_out(pixels, one.box, size) for one, size in zip(draws, self.sizes, strict=True)]
 
     def __call__(self, image: Image.Image) -> list[Tensor]:
-        return [F.pil_to_tensor(transform(image)) for transform in self.transforms]
+        """Finished views by the next random number of torch's generator."""
+        return self.make(image, self.draw(image, int(torch.randint(2**63 - 1, ())), 0, 0))
 
 
-class _GaussianBlur(v2.GaussianBlur):
-    """torchvision's Gaussian blur, fifteen times faster; pixels differ by 1 of 255 at most.
+def in_two_halves(kind: object) -> bool:
+    """Whether views of this class are drawn, then made; not where a subclass has a call of its own."""
+    return isinstance(kind, type) and issubclass(kind, RandomViews) and kind.__call__ is RandomViews.__call__
 
-    OpenCV blurs rows, then columns, in integers; torchvision uses one dense kernel of floats.
+
+class FixedView:
+    """One view without randomness: ``steps`` of torchvision on a PIL image.
+
+    Attributes: as those of ``RandomViews``.
     """
 
-    def transform(self, inpt: Image.Image, params: dict) -> Image.Image:
-        sigma, _ = params["sigma"]
-        return Image.fromarray(cv2.GaussianBlur(np.asarray(inpt), self.kernel_size, sigma))
+    def __init__(self, size: int, *steps: v2.Transform):
+        self.size, self.sizes = size, (size,)
+        self.steps = v2.Compose(steps)
+
+    def __call__(self, image: Image.Image) -> list[Tensor]:
+        return [F.pil_to_tensor(self.steps(image))]
 
 
-class _ColourJitter(v2.ColorJitter):
-    """torchvision's ``ColorJitter``; OpenCV turns the hue, seven times faster than Pillow."""
-
-    def transform(self, inpt: Image.Image, params: dict) -> Image.Image:
-        steps = (
-            (F.adjust_brightness, params["brightness_factor"]),
-            (F.adjust_contrast, params["contrast_factor"]),
-            (F.adjust_saturation, params["saturation_factor"]),
-            (_turn_hue, params["hue_factor"]),
-        )
-        for which in params["fn_idx"].tolist():
-            step, factor = steps[which]
-            inpt = inpt if factor is None else step(inpt, factor)
-        return inpt
-
-
-def _turn_hue(image: Image.Image, turn: float) -> Image.Image:
-    """Turns the hue by ``turn``, -0.5..0.5 of the circle; its rounding error is as small as Pillow's."""
-    hsv = cv2.cvtColor(np.asarray(image), cv2.COLOR_RGB2HSV_FULL)
-    hsv[..., 0] += np.uint8(round(256 * turn) % 256)
-    return Image.fromarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
-
-
-class _FullAndSmall(_Views):
+class _FullAndSmall(RandomViews):
     """Full views of large parts of an image and small views of small ones, all coloured alike.
 
     The small views' blur is as wide as the full ones', in pixels (the authors' code of SwAV and SEED).
@@ -78,7 +90,7 @@ class _FullAndSmall(_Views):
     """
 
     full_views: int
-    colour: tuple[float, float]  # arguments of ``_colour`` at strength 1
+    jitter: tuple[float, float, float, float]  # at strength 1
 
     def __init__(
         self,
@@ -89,49 +101,33 @@ class _FullAndSmall(_Views):
         small_scale: tuple[float, float] = (0.05, 0.14),
         strength: float = 1.0,
     ):
+        jitter = tuple(strength * most for most in self.jitter)
+        full = RandomView(size, tuple(scale), jitter=jitter, grey=0.2, blur=0.5)
         small_size = small_size or round(size * 96 / 224)
-        rest = [*_colour(*(strength * most for most in self.colour)), _blur(size, 0.5)]
-        super().__init__(
-            *[(size, [*_crop_and_flip(size, scale), *rest])] * self.full_views,
-            *[(small_size, [*_crop_and_flip(small_size, small_scale), *rest])] * small_views,
-        )
-
-
-def _crop_and_flip(size: int, scale: tuple[float, float], flip: float = 0.5) -> list[v2.Transform]:
-    return [v2.RandomResizedCrop(size, scale=tuple(scale), antialias=True), v2.RandomHorizontalFlip(flip)]
-
-
-def _colour(strength: float, hue: float, grey: float = 0.2) -> list[v2.Transform]:
-    jitter = _ColourJitter(strength, strength, strength, hue)
-    return [v2.RandomApply([jitter], p=0.8), v2.RandomGrayscale(grey)]
-
-
-def _blur(size: int, p: float) -> v2.Transform:
-    kernel = max(3, round(0.1 * size) // 2 * 2 + 1)  # a tenth of the image, odd (SimCLR, appendix A)
-    return v2.RandomApply([_GaussianBlur(kernel, sigma=(0.1, 2.0))], p=p)
+        small = replace(full, size=small_size, scale=tuple(small_scale), kernel=full.blur_kernel)
+        super().__init__(*[full] * self.full_views, *[small] * small_views)
 
 
 @TRANSFORMS.register_module()
-class CropFlip(_Views):
+class CropFlip(RandomViews):
     """Random resized crop and flip, nothing else: CompRess's training view (section 4)."""
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0), views: int = 1):
-        super().__init__(*[(size, _crop_and_flip(size, scale))] * views)
+        super().__init__(*[RandomView(size, tuple(scale))] * views)
 
 
 @TRANSFORMS.register_module()
-class MoCoV2Augmentation(_Views):
+class MoCoV2Augmentation(RandomViews):
     """MoCo-v2's "aug-plus", which SEED uses too: crop, jitter 0.4/0.4/0.4/0.1, grey, blur, flip."""
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.2, 1.0), views: int = 1):
-        crop, flip = _crop_and_flip(size, scale)
-        steps = [crop, *_colour(0.4, 0.1), _blur(size, 0.5), flip]
-        super().__init__(*[(size, steps)] * views)
+        view = RandomView(size, tuple(scale), jitter=(0.4, 0.4, 0.4, 0.1), grey=0.2, blur=0.5)
+        super().__init__(*[view] * views)
 
 
 @TRANSFORMS.register_module()
-class SimCLRAugmentation(_Views):
-    """SimCLR's views (appendix A): crop, flip, jitter 0.8s/0.8s/0.8s/0.2s, grey, blur.
+class SimCLRAugmentation(RandomViews):
+    """SimCLR's views (appendix A): crop, flip, jitter 0.8s/0.8s/0.8s/0.2s in 80 %, grey, blur.
 
     Args:
         strength: s, 1.0 for ImageNet and 0.5 for small images.
@@ -148,9 +144,9 @@ class SimCLRAugmentation(_Views):
         flip: float = 0.5,
         views: int = 2,
     ):
-        colour = _colour(0.8 * strength, 0.2 * strength, grey)
-        steps = [*_crop_and_flip(size, scale, flip), *colour]
-        super().__init__(*[(size, [*steps, *([_blur(size, blur)] if blur else [])])] * views)
+        jitter = tuple(strength * most for most in (0.8, 0.8, 0.8, 0.2))
+        view = RandomView(size, tuple(scale), flip, jitter, grey=grey, blur=blur)
+        super().__init__(*[view] * views)
 
 
 @TRANSFORMS.register_module()
@@ -162,11 +158,11 @@ class MultiCrop(_FullAndSmall):
     Arguments: as for ``_FullAndSmall``.
     """
 
-    full_views, colour = 2, (0.8, 0.2)
+    full_views, jitter = 2, (0.8, 0.8, 0.8, 0.2)
 
 
 @TRANSFORMS.register_module()
-class BYOLAugmentation(_Views):
+class BYOLAugmentation(RandomViews):
     """BYOL's two views (appendix B, table 6): they differ in blur, 100 % and 10 %, and in solarisation.
 
     Crop, flip, jitter 0.4/0.4/0.2/0.1 in 80 %, grey 0.2; the second view is solarised in 20 %: brightnesses
@@ -174,10 +170,8 @@ class BYOLAugmentation(_Views):
     """
 
     def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0)):
-        jitter = v2.RandomApply([_ColourJitter(0.4, 0.4, 0.2, 0.1)], p=0.8)
-        steps = [*_crop_and_flip(size, scale), jitter, v2.RandomGrayscale(0.2)]
-        solarise = v2.RandomSolarize(threshold=128, p=0.2)
-        super().__init__((size, [*steps, _blur(size, 1.0)]), (size, [*steps, _blur(size, 0.1), solarise]))
+        first = RandomView(size, tuple(scale), jitter=(0.4, 0.4, 0.2, 0.1), grey=0.2, blur=1.0)
+        super().__init__(first, replace(first, blur=0.1, solarise=0.2))
 
 
 @TRANSFORMS.register_module()
@@ -187,11 +181,11 @@ class SmallPatchAugmentation(_FullAndSmall):
     Arguments: as for ``_FullAndSmall``.
     """
 
-    full_views, colour = 1, (0.4, 0.1)
+    full_views, jitter = 1, (0.4, 0.4, 0.4, 0.1)
 
 
 @TRANSFORMS.register_module()
-class CentreCrop(_Views):
+class CentreCrop(FixedView):
     """No randomness: shorter side to size * 256 / 224, centre crop; cached teachers see this view.
 
     Args:
@@ -202,11 +196,11 @@ class CentreCrop(_Views):
     def __init__(self, size: int = 224, resize: int | None = None, interpolation: str = "bilinear"):
         shorter, how = resize or round(size * 256 / 224), v2.InterpolationMode(interpolation)
         resized = v2.Resize(shorter, interpolation=how, antialias=True)
-        super().__init__((size, [resized, v2.CenterCrop(size)]))
+        super().__init__(size, resized, v2.CenterCrop(size))
 
 
 @TRANSFORMS.register_module()
-class Squash(_Views):
+class Squash(FixedView):
     """No randomness: the whole picture, squashed to a square.
 
     Args:
@@ -215,4 +209,4 @@ class Squash(_Views):
 
     def __init__(self, size: int = 224, interpolation: str = "bilinear"):
         how = v2.InterpolationMode(interpolation)
-        super().__init__((size, [v2.Resize((size, size), interpolation=how, antialias=True)]))
+        super().__init__(size, v2.Resize((size, size), interpolation=how, antialias=True))

@@ -13,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from distill.data.views import in_two_halves
 from distill.distributed import rank, world_size
 from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
@@ -21,6 +22,7 @@ from distill.engine.runner import DistillRunner
 from distill.engine.start import choose_launcher, is_of_a_run, make_beside, where_to_start
 from distill.engine.validate import validate
 from distill.errors import UserError
+from distill.methods.base import Method
 from distill.results.atomic import write_json, write_text
 from distill.results.manifest import differing_keys, run_manifest
 
@@ -97,6 +99,7 @@ def pretrain(
         method, images = method_of(runner), runner.train_dataloader.dataset
         method.check_data(images)
         images.rows = method.rows()
+        images.cut_only = _finishes_views(config, method, images.augmentation)
         runner.train()
     # these refer to one another: without a collection the loader's workers would live on in this process
     del runner, method, images
@@ -163,6 +166,14 @@ def _for_runner(config: Config, state: Path | None) -> Config:
     return config
 
 
+def _finishes_views(config: Config, method: Method, augmentation: Callable) -> bool:
+    """Whether colour, blur and flip are done on the training device, a batch at a time."""
+    where = config.get("augment_on", "auto")
+    if where == "auto":
+        return in_two_halves(type(augmentation)) and next(method.parameters()).is_cuda
+    return where == "device"
+
+
 def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: Path | None, say) -> None:
     """Writes the run's record and tells the user what is about to happen."""
     method, images = method_of(runner), runner.train_dataloader.dataset.images
@@ -183,6 +194,7 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         f"  {config.train_cfg.max_epochs} epochs, {_describe_batch(config)}, "
         f"{optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
         *_describe_last_batch(runner),
+        *_describe_views(config),
         f"  config, manifest and logs in {config.work_dir}",
     ]
     if notes:
@@ -212,6 +224,12 @@ def _describe_last_batch(runner: DistillRunner) -> list[str]:
         "  the last batch would have one image a process, of which batch norm has no variance: "
         f"{world_size()} of the epoch's first images come again"
     ]
+
+
+def _describe_views(config: Config) -> list[str]:
+    where = {"device": "on the training device", "worker": "in the data workers"}
+    chosen = config.get("augment_on", "auto")
+    return [] if chosen == "auto" else [f"  views: colour, blur and flip {where[chosen]}, as asked"]
 
 
 def _changed_since(file: Path, config: Config) -> list[str]:

@@ -1,19 +1,25 @@
 """Finds mistakes in a config before anything is built. Reads only."""
 
 import inspect
+from collections.abc import Callable
 
 import torch
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+from distill.data.views import in_two_halves
 from distill.errors import UserError, unknown
 from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
 from distill.targets.sources import Source, source_of
 
-# this project reads the first three, mmengine find_unused_parameters and custom_imports
-OWN_KEYS = {"batch_size", "device", "sync_batch_norm", "find_unused_parameters", "custom_imports"}
+# this project reads the first four, mmengine find_unused_parameters and custom_imports
+OWN_KEYS = {
+    "augment_on", "batch_size", "device", "sync_batch_norm", "find_unused_parameters", "custom_imports",
+}  # fmt: skip
+
+AUGMENT_ON = ("auto", "device", "worker")
 
 
 def validate(config: Config) -> None:
@@ -37,13 +43,24 @@ def validate(config: Config) -> None:
     _set("train_dataloader.dataset.data_root", loader.dataset.get("data_root"), "--data DIR")
     _teacher(config.model, source_of(method.needs))
     _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
-    _typed(loader.dataset.augmentation, TRANSFORMS, "train_dataloader.dataset.augmentation")
+    augmentation = _typed(loader.dataset.augmentation, TRANSFORMS, "train_dataloader.dataset.augmentation")
+    _augment_on(config.get("augment_on", "auto"), augmentation)
     _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed", "batch_size"})
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
     for number, hook in enumerate(config.get("custom_hooks", [])):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
     _schedule(config)
     _device(config)
+
+
+def _augment_on(where: str, augmentation: Callable) -> None:
+    if where not in AUGMENT_ON:
+        raise unknown("augment_on", where, AUGMENT_ON)
+    if where == "device" and not in_two_halves(augmentation):
+        raise UserError(
+            f"config key augment_on is 'device': {augmentation.__name__} makes its views from PIL images, "
+            "in the data workers; leave it out"
+        )
 
 
 def _device(config: Config) -> None:

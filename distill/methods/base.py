@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from distill.backbones import Backbone
+from distill.data.device_views import ViewPreprocessor
 from distill.errors import UserError
 from distill.methods.fitting import Rule
 from distill.targets import Need, Target, frozen_target
@@ -85,7 +86,7 @@ class Method(BaseModel):
     supervised = False
 
     def __init__(self, student: dict, teacher: dict | None = None, needs: frozenset[Need] | None = None):
-        super().__init__()
+        super().__init__(data_preprocessor=ViewPreprocessor())
         self.student = Backbone(**student)
         self.progress = Progress()
         if needs is not None:

@@ -30,11 +30,11 @@ def options(name: str) -> dict:
     }
 
 
-def run(name: str, inputs: Inputs, work_dir: Path, resume: bool = False) -> None:
+def run(name: str, inputs: Inputs, work_dir: Path, resume: bool = False, **more) -> None:
     """The run in this process, because starting another takes longer than the ten steps."""
     pretrain(
-        **arguments(name, inputs), work_dir=str(work_dir), seed=3, resume=resume, cfg_options=options(name),
-        say=lambda line: None,
+        **arguments(name, inputs), work_dir=str(work_dir), seed=3, resume=resume,
+        cfg_options=options(name) | more, say=lambda line: None,
     )  # fmt: skip
 
 
@@ -70,8 +70,8 @@ def assert_same(a, b, where: str) -> None:
         assert a == b, where
 
 
-def kill_9_after_three_steps(name: str, inputs: Inputs, work_dir: Path) -> None:
-    victim = SERVER.Process(target=run, args=(name, inputs, work_dir))
+def kill_9_after_three_steps(name: str, inputs: Inputs, work_dir: Path, **more) -> None:
+    victim = SERVER.Process(target=run, args=(name, inputs, work_dir), kwargs=more)
     victim.start()
     deadline = time.time() + 240
     while not (work_dir / "iter_3.pth").exists() and time.time() < deadline:
@@ -101,6 +101,15 @@ def test_ten_steps_equal_some_then_kill_9_then_the_rest(name, method_inputs, tmp
     run(name, method_inputs, whole)
     kill_9_after_three_steps(name, method_inputs, broken)
     run(name, method_inputs, broken, resume=True)
+    assert_same_run(whole, broken)
+
+
+@pytest.mark.parametrize("name", ["byol", "swav"])
+def test_views_finished_on_the_device_resume_as_well(name, method_inputs, tmp_path):
+    whole, broken, there = tmp_path / "whole", tmp_path / "broken", {"augment_on": "device"}
+    run(name, method_inputs, whole, **there)
+    kill_9_after_three_steps(name, method_inputs, broken, **there)
+    run(name, method_inputs, broken, resume=True, **there)
     assert_same_run(whole, broken)
 
 

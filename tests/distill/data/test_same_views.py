@@ -1,0 +1,89 @@
+"""An epoch has the same pictures for any number of workers and processes, and after a resume."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch.utils.data import DataLoader
+
+from distill.data.device_views import ViewPreprocessor
+from distill.data.sampler import EpochSampler
+from distill.data.unlabelled import UnlabelledImages, collate_views
+
+VIEW = dict(type="MultiCrop", size=32, small_views=2)
+EPOCH = 3
+
+
+def epoch(root: str, cut_only: bool, workers: int = 0, skip: int = 0, batch: int = 4) -> dict[int, list]:
+    """Image -> its views, finished where ``cut_only`` says, of this process's share of an epoch."""
+    images = UnlabelledImages(root, VIEW, seed=5)
+    images.cut_only = cut_only
+    sampler = EpochSampler(images, seed=5)
+    sampler.set_epoch(EPOCH)
+    sampler.skip(skip)
+    loader = DataLoader(images, batch, sampler=sampler, num_workers=workers, collate_fn=collate_views)
+    found = {}
+    for data in map(ViewPreprocessor(), loader):
+        for place, index in enumerate(data["index"].tolist()):
+            found[index] = [view[place] for view in data["views"]]
+    return found
+
+
+def assert_same(found: dict, expected: dict) -> None:
+    assert found and found.keys() <= expected.keys()
+    for index, views in found.items():
+        assert all(map(torch.equal, views, expected[index])), index
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["worker", "device"])
+def cut_only(request) -> bool:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def expected(image_folder, cut_only) -> dict:
+    found = epoch(str(image_folder), cut_only)
+    assert len(found) == 24
+    return found
+
+
+@pytest.mark.parametrize(("workers", "batch"), [(1, 4), (2, 4), (2, 7)])
+def test_workers_and_batches_change_nothing(workers, batch, image_folder, cut_only, expected):
+    found = epoch(str(image_folder), cut_only, workers, batch=batch)
+    assert len(found) == 24
+    assert_same(found, expected)
+
+
+def test_a_resumed_epoch_has_the_rest(image_folder, cut_only, expected):
+    found = epoch(str(image_folder), cut_only, workers=2, skip=10)
+    assert list(found) == list(expected)[10:]
+    assert_same(found, expected)
+
+
+def test_two_processes_have_a_half_each(image_folder, cut_only, expected, tmp_path):
+    here = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(image_folder), str(tmp_path), str(rank), str(int(cut_only))],
+            env=here,
+        )
+        for rank in (0, 1)
+    ]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    assert first.keys() | second.keys() == expected.keys() and not first.keys() & second.keys()
+    assert_same(first | second, expected)
+
+
+def one_of_two(root: str, folder: str, rank: str, cut_only: str) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=int(rank), world_size=2)
+    torch.save(epoch(root, bool(int(cut_only)), workers=1), f"{folder}/{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    one_of_two(*sys.argv[1:])
