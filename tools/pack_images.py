@@ -4,9 +4,10 @@
   python tools/pack_images.py DIR --out SHARDS
   python tools/pack_images.py DIR --out SHARDS --max-side 400 --workers 8
 
-Training, the teacher's cache, evaluation and figures take SHARDS where they take a folder of images: the images
-come in the same order and, without --max-side, with the same bits and the same fingerprint. An interrupted call
-is gone on with by the same command. The tar files are those of WebDataset; paths in them are those below DIR.
+Training, the teacher's cache, evaluation and figures take SHARDS where they take a folder of images: the
+images come in the same order and, without --max-side, with the same bits and the same fingerprint. An
+interrupted call is gone on with by the same command. The tar files are those of WebDataset; paths in them are
+those below DIR.
 """
 
 import argparse
