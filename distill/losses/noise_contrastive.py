@@ -16,15 +16,14 @@ def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature
     Args:
         query: (B, D), unit rows.
         positive: (B, D), unit rows that match the queries; their column comes first.
-        negatives: (B, K, D), each query's own, or (K, D), the same for all; unit rows.
+        negatives: (K, D), unit rows, the same for all queries (``bank_contrast_loss``: each has its own).
     """
     with torch.autocast(query.device.type, enabled=False):
         query, positive, negatives = (
             at_least_float32(x) for x in (query, positive, negatives)
         )
         own = (query * positive).sum(1, keepdim=True)
-        others = query @ negatives.T if negatives.ndim == 2 else (negatives @ query[:, :, None])[:, :, 0]
-        return torch.cat([own, others], dim=1) / temperature
+        return torch.cat([own, query @ negatives.T], dim=1) / temperature
 
 
 def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
