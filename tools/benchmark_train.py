@@ -91,7 +91,7 @@ def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, tupl
     MMLogger.get_current_instance().setLevel("ERROR")  # it tells in which registries it looked first
     torch.manual_seed(0)
     config = settings(name, args, folder)
-    with DefaultScope.overwrite_default_scope("distill"), redirect_stdout(sys.stderr):  # the table stays whole
+    with DefaultScope.overwrite_default_scope("distill"), redirect_stdout(sys.stderr):  # a clean table
         method = MODELS.build(config.model).to(args.device).train()
         optimizer = build_optim_wrapper(method, config.optim_wrapper)
     method.progress = Progress(step=1, steps=2, epochs=config.train_cfg.max_epochs)  # in the middle of a run
