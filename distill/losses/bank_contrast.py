@@ -1,8 +1,8 @@
 """CRD's loss: an image's embedding against rows of a memory bank, each image with negatives of its own.
 
 Copied out of the bank the negatives are (B, K, D) numbers, 2 GB for 256 images and 16,384 negatives. Here
-they are read block by block, and the forward pass computes the gradient, so that nothing of the bank is kept: it
-changes before the backward pass.
+they are read block by block, and the forward pass computes the gradient, so that nothing of the bank is
+kept: it changes before the backward pass.
 """
 
 from collections.abc import Callable

@@ -57,11 +57,17 @@ class Normaliser(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("log_mean", torch.tensor(float("-inf")))
+        self._fixed = False  # known without a look at the buffer, which waits for a GPU
+
+    def _load_from_state_dict(self, *args) -> None:
+        super()._load_from_state_dict(*args)
+        self._fixed = False
 
     @torch.no_grad()
     def forward(self, logits: Tensor) -> Tensor:
         """``log_mean``, which the first call takes from its ``logits`` (B, 1 + K)."""
-        if self.log_mean.isinf():
+        if not self._fixed and self.log_mean.isinf():
             here = logits.flatten().logsumexp(0) - math.log(logits.numel())
             self.log_mean.copy_(gather(here[None]).logsumexp(0) - math.log(world_size()))
+        self._fixed = True
         return self.log_mean
