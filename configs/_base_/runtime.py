@@ -10,8 +10,10 @@ custom_hooks = [
     dict(type="UnreadableImageHook"),
     dict(type="FiniteLossHook", interval=50),
     dict(type="ExportHook"),
+    dict(type="WatchHook"),
 ]
 default_hooks = dict(
+    runtime_info=dict(type="LossHook"),
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50, ignore_last=False),
     param_scheduler=dict(type="ParamSchedulerHook"),
@@ -39,6 +41,6 @@ visualizer = dict(
     type="Visualizer", vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]
 )
 env_cfg = dict(cudnn_benchmark=True, dist_cfg=dict(backend="nccl"))
-log_processor = dict(by_epoch=True)
+log_processor = dict(type="StepLog", by_epoch=True)
 log_level = "INFO"
 randomness = dict(seed=0)

@@ -1,5 +1,6 @@
 """One file a loss; each is a function of embeddings with its formula in the docstring."""
 
+from distill.losses.bank_contrast import bank_contrast_loss
 from distill.losses.byol import byol_loss
 from distill.losses.compress import compress_loss
 from distill.losses.info_nce import info_nce_loss
@@ -13,7 +14,7 @@ from distill.losses.sinkhorn import sinkhorn
 from distill.losses.swapped_prediction import swapped_prediction_loss
 
 __all__ = [
-    "Normaliser", "byol_loss", "compress_loss", "info_nce_loss", "match_logits", "noise_contrastive_loss",
-    "nt_xent_loss", "pixel_contrast_loss", "probabilistic_transfer_loss", "regression_loss", "seed_loss",
-    "sinkhorn", "swapped_prediction_loss",
+    "Normaliser", "bank_contrast_loss", "byol_loss", "compress_loss", "info_nce_loss", "match_logits",
+    "noise_contrastive_loss", "nt_xent_loss", "pixel_contrast_loss", "probabilistic_transfer_loss",
+    "regression_loss", "seed_loss", "sinkhorn", "swapped_prediction_loss",
 ]  # fmt: skip

@@ -16,15 +16,14 @@ def match_logits(query: Tensor, positive: Tensor, negatives: Tensor, temperature
     Args:
         query: (B, D), unit rows.
         positive: (B, D), unit rows that match the queries; their column comes first.
-        negatives: (B, K, D), each query's own, or (K, D), the same for all; unit rows.
+        negatives: (K, D), unit rows, the same for all queries (``bank_contrast_loss``: each has its own).
     """
     with torch.autocast(query.device.type, enabled=False):
         query, positive, negatives = (
             at_least_float32(x) for x in (query, positive, negatives)
         )
         own = (query * positive).sum(1, keepdim=True)
-        others = query @ negatives.T if negatives.ndim == 2 else (negatives @ query[:, :, None])[:, :, 0]
-        return torch.cat([own, others], dim=1) / temperature
+        return torch.cat([own, query @ negatives.T], dim=1) / temperature
 
 
 def noise_contrastive_loss(logits: Tensor, log_mean: Tensor | float) -> Tensor:
@@ -58,11 +57,17 @@ class Normaliser(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("log_mean", torch.tensor(float("-inf")))
+        self._fixed = False  # known without a look at the buffer, which waits for a GPU
+
+    def _load_from_state_dict(self, *args) -> None:
+        super()._load_from_state_dict(*args)
+        self._fixed = False
 
     @torch.no_grad()
     def forward(self, logits: Tensor) -> Tensor:
         """``log_mean``, which the first call takes from its ``logits`` (B, 1 + K)."""
-        if self.log_mean.isinf():
+        if not self._fixed and self.log_mean.isinf():
             here = logits.flatten().logsumexp(0) - math.log(logits.numel())
             self.log_mean.copy_(gather(here[None]).logsumexp(0) - math.log(world_size()))
+        self._fixed = True
         return self.log_mean

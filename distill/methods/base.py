@@ -73,6 +73,7 @@ class Method(BaseModel):
     Attributes:
         needs: what its targets must give; an empty set: it takes no teacher.
         number_of_views: views of an image that ``loss`` takes; None: any number from two on.
+        takes_bytes: views reach ``loss`` as uint8, which networks take as well; else as floats.
         fitted: settings that follow the size of the data set, with the rule for each (see
             ``distill.methods.fitting``).
         teacher: where its targets come from, or None.
@@ -82,6 +83,7 @@ class Method(BaseModel):
 
     needs: ClassVar[frozenset[Need]] = frozenset()
     number_of_views: int | None = 1
+    takes_bytes = False
     fitted: ClassVar[dict[str, Rule]] = {}
     supervised = False
 
@@ -114,7 +116,7 @@ class Method(BaseModel):
         """Terms to log; those with "loss" in their name are summed and minimised.
 
         Args:
-            views: each (B, 3, H, W) in [0, 1].
+            views: each (B, 3, H, W) in [0, 1], or uint8 if the method ``takes_bytes``.
             index: sample numbers (B,).
             rows: the samples' rows of the teacher's cache (B, width), for ``self.teacher(view, rows)``;
                 given only where there is a cache and EMBEDDINGS are needed.
@@ -130,7 +132,8 @@ class Method(BaseModel):
         mode: str = "tensor",
     ):
         """Views (B, 3, H, W) uint8 -> the terms of ``loss`` if ``mode`` is so, else the first's features."""
-        views = [view.float() / 255 for view in views]
+        if not self.takes_bytes:
+            views = [view.float() / 255 for view in views]
         if mode != "loss":
             return self.student(views[0])
         return self.loss(views, index) if rows is None else self.loss(views, index, rows)

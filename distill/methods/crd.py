@@ -8,7 +8,7 @@ from torch.utils.data import Dataset
 from distill.data.unlabelled import mix_seed
 from distill.distributed import rank, world_size
 from distill.errors import UserError
-from distill.losses import Normaliser, match_logits, noise_contrastive_loss
+from distill.losses import Normaliser, bank_contrast_loss
 from distill.methods.base import Method
 from distill.methods.fitting import at_most_images, number_of_images
 from distill.modules.memory import MemoryBank
@@ -25,8 +25,7 @@ class CRD(Method):
 
     Args:
         samples: images of the data set, a row each in both banks.
-        negatives: drawn for each image, uniformly and with replacement; 16,384. They make (B, K, D) numbers
-            a side: 0.5 GB for 64 images on a GPU.
+        negatives: drawn for each image, uniformly and with replacement; 16,384.
         projection: width D of the linear heads, both of which are trained.
         temperature: 0.07.
         momentum: of the banks.
@@ -68,8 +67,12 @@ class CRD(Method):
         teacher = F.normalize(self.teacher_head(self.teacher(view, rows)), dim=1)
         negatives = self._draw(index)
         losses = {
-            "loss_student": self._find(student, self.teacher_bank, self.student_partition, index, negatives),
-            "loss_teacher": self._find(teacher, self.student_bank, self.teacher_partition, index, negatives),
+            "loss_student": bank_contrast_loss(
+                student, self.teacher_bank.rows, index, negatives, self.temperature, self.student_partition
+            ),
+            "loss_teacher": bank_contrast_loss(
+                teacher, self.student_bank.rows, index, negatives, self.temperature, self.teacher_partition
+            ),
         }
         self.student_bank.update(index, student)
         self.teacher_bank.update(index, teacher)
@@ -82,9 +85,3 @@ class CRD(Method):
         shape = (world_size() * len(index), self.negatives)
         everyone = torch.randint(len(self.student_bank), shape, generator=generator, device=index.device)
         return everyone[rank() * len(index) :][: len(index)]
-
-    def _find(
-        self, query: Tensor, bank: MemoryBank, normaliser: Normaliser, index: Tensor, negatives: Tensor
-    ) -> Tensor:
-        logits = match_logits(query, bank.rows[index], bank.rows[negatives], self.temperature)
-        return noise_contrastive_loss(logits, normaliser(logits))

@@ -29,6 +29,7 @@ class MoCo(Method):
     """
 
     number_of_views = 2
+    takes_bytes = True  # processes exchange the key views
     fitted = {"queue_length": at_most_images}
 
     def __init__(

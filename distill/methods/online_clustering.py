@@ -27,14 +27,22 @@ class OnlineKMeans(nn.Module):
         super().__init__()
         self.register_buffer("centres", torch.zeros(clusters, width))
         self.register_buffer("members", torch.zeros(clusters, dtype=torch.long))
+        self._complete = False  # known without a look at the members, which waits for a GPU
+
+    def _load_from_state_dict(self, *args) -> None:
+        super()._load_from_state_dict(*args)
+        self._complete = False
 
     @torch.no_grad()
     def fill(self, vectors: Tensor) -> Tensor:
         """Makes centres of ``vectors`` (B, D) while some are missing; returns which exist, (P,) bool."""
-        missing = (self.members == 0).nonzero()[:, 0]
+        there = self.members > 0
+        if self._complete:
+            return there
+        missing = (~there).nonzero()[:, 0]
+        self._complete = len(missing) == 0
         vectors = gather(vectors)[: len(missing)].to(self.centres.dtype)
         self.centres[missing[: len(vectors)]] = vectors
-        there = self.members > 0
         there[missing[: len(vectors)]] = True
         return there
 
@@ -42,12 +50,13 @@ class OnlineKMeans(nn.Module):
     def update(self, vectors: Tensor, nearest: Tensor) -> None:
         """Moves the ``nearest`` centre (B,) of each of ``vectors`` (B, D) towards it."""
         vectors, nearest = gather(vectors.to(self.centres.dtype)), gather(nearest)
+        together = nearest == nearest[:, None]  # (B, B)
         # a matrix product, because a sum of scattered rows has no fixed order on CUDA
-        chosen = F.one_hot(nearest, len(self.centres))  # (B, P)
-        sums = self.centres * self.members[:, None] + chosen.T.to(vectors.dtype) @ vectors
-        self.members += chosen.sum(0)
-        moved = chosen.any(0)
-        self.centres[moved] = F.normalize(sums[moved], dim=1)
+        sums = together.to(vectors.dtype) @ vectors
+        moved = F.normalize(self.centres[nearest] * self.members[nearest, None] + sums, dim=1)
+        # vectors of one centre all write the same row, as CUDA does not say which of several writes wins
+        self.centres[nearest] = moved[together.byte().argmax(1)]
+        self.members.index_add_(0, nearest, torch.ones_like(nearest))
 
 
 @MODELS.register_module()

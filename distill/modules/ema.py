@@ -26,8 +26,9 @@ class MovingAverage(nn.Module):
             momentum: of this step, where it changes during the run; by default the constructor's.
         """
         momentum = self.momentum if momentum is None else momentum
-        for slow, fast in zip(self.network.parameters(), network.parameters(), strict=True):
-            slow.mul_(momentum).add_(fast, alpha=1 - momentum)
+        slow, fast = list(self.network.parameters()), list(network.parameters())
+        torch._foreach_mul_(slow, momentum)  # a few kernels for all of them
+        torch._foreach_add_(slow, fast, alpha=1 - momentum)
 
     @torch.no_grad()
     def forward(self, *inputs):

@@ -33,10 +33,10 @@ class Queue(nn.Module):
         Any batch size is possible: the pointer wraps, and a batch longer than the queue leaves its last rows.
         """
         rows = gather(embeddings.to(self.anchors.dtype))
-        start, count = int(self.pointer), rows.shape[0]
-        slots = torch.arange(start, start + count, device=rows.device) % len(self)
+        # the pointer stays on the device: reading it here would wait for a GPU
+        slots = (self.pointer + torch.arange(len(rows), device=rows.device)) % len(self)
         self.anchors[slots[-len(self) :]] = rows[-len(self) :]
-        self.pointer.fill_((start + count) % len(self))
+        self.pointer.add_(len(rows)).remainder_(len(self))
 
 
 class MemoryBank(nn.Module):
@@ -63,11 +63,11 @@ class MemoryBank(nn.Module):
         """Moves the rows of samples ``index`` (B,) towards ``embeddings`` (B, width), of all processes.
 
         If a sample occurs twice (the end of an epoch is filled from its beginning), the last one in rank
-        order counts. This is written out because CUDA does not say which of two writes to a row wins.
+        order counts: all its places write the last one's row, as CUDA does not say which of several writes
+        to a row wins.
         """
         index, embeddings = gather(index), gather(embeddings.to(self.rows.dtype))
-        slots, which = index.unique(return_inverse=True)
         places = torch.arange(len(index), device=index.device)
-        last = torch.zeros_like(slots).scatter_reduce_(0, which, places, "amax")
-        moved = self.momentum * self.rows[slots] + (1 - self.momentum) * embeddings[last]
-        self.rows[slots] = F.normalize(moved, dim=1)
+        last = torch.where(index == index[:, None], places, 0).amax(1)
+        moved = self.momentum * self.rows[index] + (1 - self.momentum) * embeddings[last]
+        self.rows[index] = F.normalize(moved, dim=1)

@@ -57,16 +57,23 @@ class Codes(nn.Module):
         self.queues = nn.ModuleList(Queue(length, width) for _ in range(crops if length else 0))
         for queue in self.queues:
             queue.anchors.zero_()  # a row of zeros is an empty one
+        self._full = False  # known without a look at the queues, which waits for a GPU
+
+    def _load_from_state_dict(self, *args) -> None:
+        super()._load_from_state_dict(*args)
+        self._full = False
 
     @torch.no_grad()
     def forward(self, embeddings: Tensor, prototypes: Tensor, use_queue: bool) -> Tensor:
         """Unit embeddings (crops, B, D), prototypes (P, D) -> codes (crops, B, P); then enqueues, if used."""
         codes = []
+        if use_queue and self.queues and not self._full:
+            self._full = bool(self.queues[0].anchors[-1].any())  # filled in order, all alike
         for crop, batch in enumerate(embeddings):
             rows = batch
             if use_queue and self.queues:
                 queue = self.queues[crop]
-                if queue.anchors[-1].any():  # the queue is full: its rows are filled in order
+                if self._full:
                     # the queue is the same everywhere: each process contributes its share of it
                     rows = torch.cat([queue.anchors[rank() :: world_size()].to(batch.dtype), batch])
                 queue.enqueue(batch)

@@ -21,7 +21,7 @@ def shuffled(network: nn.Module, images: Tensor, seed: int, groups: int) -> Tens
     neither changes anything.
 
     Args:
-        images: (B, ...), equally many in each process.
+        images: (B, ...), equally many in each process; as bytes they are a quarter to exchange.
         seed: the same in all processes and another at each step.
         groups: parts in one process, each of at least two images (one has no variance for batch norm).
 
@@ -30,7 +30,7 @@ def shuffled(network: nn.Module, images: Tensor, seed: int, groups: int) -> Tens
     """
     batch = len(images)
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(world_size() * batch, generator=generator).to(images.device)
+    order = torch.randperm(world_size() * batch, generator=generator).to(images.device, non_blocking=True)
     mine = gather(images)[order[rank() * batch : (rank() + 1) * batch]]
     parts = max(1, min(groups, batch // 2)) if world_size() == 1 else 1
     embeddings = gather(torch.cat([network(part) for part in mine.tensor_split(parts)]))
