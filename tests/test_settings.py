@@ -281,3 +281,13 @@ def test_what_is_wrong_is_found():
     assert same((1, 2), [1, 2]) and not same(1.0, 1.1) and not same(False, 0) and not same([1], [1, 2])
     assert at({"x": {"times": 8, "dataset": {"y": [3]}}}, "x.y.0") == 3 and at({"x": {}}, "x.y") is None
     assert leaves({"a": [{"b": 1}, {"c": [2]}]}) == {"a.0.b": 1, "a.1.c": [2]}
+
+
+def test_every_protocol_and_benchmark_was_run_once():
+    """``docs/results.md`` has a line for each, from ``docs/results/coverage.py``, with its settings' origins."""
+    page = (Path(__file__).parents[1] / "docs/results.md").read_text()
+    origins = dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| (.*) \|$", PAGE, re.MULTILINE))
+    lines = re.findall(r"^\| \[`(\w+)`\]\(settings\.md#\w+\) \| (.*)$", page, re.MULTILINE)
+    assert dict(lines).keys() == evaluators_by_name().keys() | BENCHMARKS.keys()
+    for name, cells in lines:
+        assert cells.startswith(origins[name]) and "not run" not in cells, name
