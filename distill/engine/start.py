@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from distill.engine.runner import find_training_state
+from distill.engine.training_states import find_training_state
 from distill.errors import UserError
 
 LAUNCHERS = ("none", "pytorch", "slurm")
