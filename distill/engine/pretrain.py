@@ -166,8 +166,11 @@ def _for_runner(config: Config, state: Path | None) -> Config:
         # mmengine would name a GPU; on CPUs DistributedDataParallel takes none
         config.setdefault(
             "model_wrapper_cfg",
-            dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False),
-        )
+            dict(
+                type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False,
+                find_unused_parameters=config.get("find_unused_parameters", False),
+            ),
+        )  # fmt: skip
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)
