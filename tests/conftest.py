@@ -22,7 +22,8 @@ sys.path.insert(0, str(ROOT))
 # Files of a minute and more. They start first, so that no process ends up alone with one of them.
 LONG = (
     "test_resume", "test_convert_backbone", "test_openmmlab_configs", "test_run_frameworks", "test_overfit",
-    "test_every_method", "test_distill", "test_backbones", "test_small_label_finetune", "test_several_machines",
+    "test_every_method", "test_distill", "test_backbones", "test_small_label_finetune",
+    "test_several_machines",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[2]
-DISTILL, OURS = str(ROOT / "tools" / "distill.py"), [str(ROOT / "tools" / "torchrun.py")]
+DISTILL, OURS = str(ROOT / "tools" / "distill.py"), ["-m", "distill.launch"]
 TORCHRUN = ["-m", "torch.distributed.run"]
 ENDS_WITHIN = 20  # seconds after a process is lost; docs/clusters.md says 10, on a machine that is not shared
 
@@ -32,7 +32,7 @@ def arguments(images: Path, work_dir: Path, *more: str) -> list[str]:
 def start(*command: str, **environment: str) -> subprocess.Popen:
     return subprocess.Popen(
         [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
     )  # fmt: skip
 
 

@@ -1,19 +1,15 @@
-#!/usr/bin/env python
-"""torchrun with its own arguments; how a run ends is told in the run's one line alone.
+"""torchrun, with its own arguments, that leaves it to the processes to say how the run ended, in one line.
 
-  python tools/torchrun.py --nproc-per-node 8 tools/distill.py CONFIG
+  python -m distill.launch --nproc-per-node 8 tools/distill.py CONFIG
 
-torchrun itself prints a page, on every machine, after a process has failed.
+torchrun itself prints a page more, on every machine, when a process has failed.
 """
 
 import logging
 import os
 import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
-from distill.errors import UserError, run_cli  # noqa: E402
+from distill.errors import UserError, run_cli
 
 
 def main(arguments: list[str]) -> int:
