@@ -1,6 +1,7 @@
 """Collective operations; with one process they return their input."""
 
 import os
+import re
 
 import torch
 import torch.distributed as dist
@@ -24,6 +25,32 @@ def join_torchrun() -> None:
     """
     if "TORCHELASTIC_RUN_ID" in os.environ:
         dist.init_process_group("gloo")
+
+
+def read_slurm() -> None:
+    """Sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun does, from srun's.
+
+    The processes meet on the step's first machine. MASTER_ADDR and MASTER_PORT stay if they are set; by
+    default the port is a function of job and step, so that two of them on one machine do not meet.
+    """
+    found = os.environ
+    nodes = found.get("SLURM_STEP_NODELIST") or found["SLURM_JOB_NODELIST"]
+    step = int(found.get("SLURM_JOB_ID", 0)) + int(found.get("SLURM_STEP_ID", 0))
+    gpus = torch.cuda.device_count() or int(found["SLURM_NTASKS"])
+    # with --gpus-per-task each process sees its own GPU alone, as number 0
+    found["LOCAL_RANK"] = str(int(found["SLURM_LOCALID"]) % gpus)
+    found["RANK"], found["WORLD_SIZE"] = found["SLURM_PROCID"], found["SLURM_NTASKS"]
+    found.setdefault("MASTER_ADDR", first_host(nodes))
+    found.setdefault("MASTER_PORT", str(20000 + step % 12000))
+
+
+def first_host(nodes: str) -> str:
+    """The first of SLURM's compressed host names.
+
+    >>> first_host("rack[2-3,7]gpu[01-04],login"), first_host("alone")
+    ('rack2gpu01', 'alone')
+    """
+    return re.sub(r"\[([^],-]+)[^]]*\]", r"\1", nodes).split(",")[0]
 
 
 def default_device() -> str:

@@ -4,8 +4,12 @@ import difflib
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NoReturn
+
+MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 
 
 class UserError(ValueError):
@@ -25,27 +29,56 @@ def unknown(kind: str, name: str, valid: Iterable[str], at_most: int = 30) -> Us
     return UserError(f"unknown {kind} {name!r}{hint} valid: {shown}")
 
 
+def explain(error: BaseException) -> tuple[str, int, bool]:
+    """What a tool prints of an error, its exit code, and whether it is an expected one.
+
+    Expected are ``UserError``, a full disk, a missing permission and Ctrl-C: one line, and exit code 2 (130
+    for Ctrl-C). Anything else is a bug and keeps its traceback, as all do under ``DISTILL_TRACEBACK=1``.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        text, code, expected = "error: interrupted", 130, True
+    elif isinstance(error, UserError):
+        text, code, expected = f"error: {_one_line(error)}", 2, True
+    elif isinstance(error, OSError) and error.errno in MENDABLE:
+        where = f": {error.filename}" if error.filename else ""
+        text, code, expected = f"error: {os.strerror(error.errno)}{where}", 2, True
+    else:
+        text, code, expected = "", 1, False
+    if not expected or os.environ.get("DISTILL_TRACEBACK") == "1":
+        text = "".join(traceback.format_exception(error)).rstrip()
+    return text, code, expected
+
+
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool's ``main`` and exits with the code that it returns.
 
-    Expected failures (``UserError``, a full disk, a missing permission, Ctrl-C) become one line on
-    stderr and exit code 2 (130 for Ctrl-C). ``DISTILL_TRACEBACK=1`` or ``--traceback`` on the command
-    line shows the traceback as well. Anything else is a bug and keeps its traceback.
+    Expected failures become one line on stderr; see ``explain``. ``DISTILL_TRACEBACK=1`` or
+    ``--traceback`` on the command line shows the traceback as well.
     """
-    wants_traceback = os.environ.get("DISTILL_TRACEBACK") == "1" or "--traceback" in sys.argv
     if "--traceback" in sys.argv:
         sys.argv.remove("--traceback")
+        os.environ["DISTILL_TRACEBACK"] = "1"
     try:
         sys.exit(main() or 0)
-    except KeyboardInterrupt:
-        _leave("interrupted", 130, wants_traceback)
-    except UserError as error:
-        _leave(_one_line(error), 2, wants_traceback)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM):
+    except (KeyboardInterrupt, UserError, OSError) as error:
+        text, code, expected = explain(error)
+        if not expected or os.environ.get("DISTILL_TRACEBACK") == "1":
             raise
-        where = f": {error.filename}" if error.filename else ""
-        _leave(f"{os.strerror(error.errno)}{where}", 2, wants_traceback)
+        print(text, file=sys.stderr, flush=True)
+        sys.exit(code)
+
+
+@contextmanager
+def told_by_first() -> Iterator[None]:
+    """Within it, mistakes that all processes of a launcher find alike are told by the first of them alone."""
+    if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        try:
+            yield
+        except UserError:
+            sys.exit(2)
 
 
 def _one_line(error: UserError) -> str:
@@ -53,10 +86,3 @@ def _one_line(error: UserError) -> str:
     if " in DataLoader worker process " in text:  # torch puts that process's traceback before the message
         text = text.strip().split("\n")[-1].partition(": ")[2]
     return " ".join(text.split("\n"))
-
-
-def _leave(message: str, code: int, wants_traceback: bool) -> NoReturn:
-    if wants_traceback:
-        raise
-    print(f"error: {message}", file=sys.stderr, flush=True)
-    sys.exit(code)

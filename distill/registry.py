@@ -17,5 +17,7 @@ DATASETS = _child("dataset", root.DATASETS, "distill.data.unlabelled")
 SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "distill.data.sampler")
 TRANSFORMS = _child("transform", root.TRANSFORMS, "distill.data.views")
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "distill.engine.optimizers")
-HOOKS = _child("hook", root.HOOKS, "distill.engine.hooks", "distill.evaluation.hook")
+HOOKS = _child(
+    "hook", root.HOOKS, "distill.engine.hooks", "distill.engine.training_states", "distill.evaluation.hook"
+)
 EVALUATORS = _child("evaluator", root.EVALUATOR, "distill.evaluation")

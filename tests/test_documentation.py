@@ -27,6 +27,10 @@ BENCHMARKS = [one.config for one in benchmarks().values()]
 THEIRS = "tools/train.py"  # MMDetection's and MMSegmentation's
 TOOLS = sorted((ROOT / "tools").glob("*.py"))
 MODULES = {"run_transfer.sh": "transfer.run", "distill.demo": "distill.demo.__main__"}
+STARTERS = {  # torchrun's and srun's flags
+    "--nproc-per-node", "--nnodes", "--rdzv-backend", "--rdzv-endpoint", "--rdzv-id", "--nodes",
+    "--ntasks-per-node", "--gpus-per-node", "--cpus-per-task", "--kill-on-bad-exit", "--requeue",
+}  # fmt: skip
 FLAG = r"(?<!\S)--[a-z][\w-]+"
 COMMAND = re.compile(r"tools/([\w.]+\.(?:py|sh))|-m (distill\.demo)")
 
@@ -57,7 +61,7 @@ def commands(text: str) -> list[str]:
 def is_call(line: str, match: re.Match) -> bool:
     """Whether it is a command to type, and not only the name of a file in a sentence."""
     before, after = line[: match.start()].strip(), line[match.end() :].strip()
-    if not re.fullmatch(r"(\$ )?((python|bash|torchrun)\b.*)?", before):
+    if not re.fullmatch(r"(\$ )?((python|bash|torchrun|srun)\b.*)?", before):
         return False
     return after != "..." if before else after != ""
 
@@ -139,7 +143,7 @@ def test_commands_of_the_documentation(path):
 def options_of(tool: str) -> set[str]:
     """The flags of a tool, and those of the programs that start them."""
     actions = module_of(tool).parser()._actions
-    return {flag for action in actions for flag in action.option_strings} | {"--nproc-per-node"}
+    return {flag for action in actions for flag in action.option_strings} | STARTERS
 
 
 @pytest.mark.parametrize("path", [*CONFIGS, *TOOLS], ids=lambda path: path.stem)

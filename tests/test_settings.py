@@ -284,7 +284,7 @@ def test_what_is_wrong_is_found():
 
 
 def test_every_protocol_and_benchmark_was_run_once():
-    """``docs/results.md`` has a line for each, from ``docs/results/coverage.py``, with its settings' origins."""
+    """``docs/results.md`` has the table of ``docs/results/coverage.py``, with the origins as they are."""
     page = (Path(__file__).parents[1] / "docs/results.md").read_text()
     origins = dict(re.findall(r"^\| \[`(\w+)`\]\(#\w+\) \| (.*) \|$", PAGE, re.MULTILINE))
     lines = re.findall(r"^\| \[`(\w+)`\]\(settings\.md#\w+\) \| (.*)$", page, re.MULTILINE)

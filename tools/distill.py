@@ -12,13 +12,14 @@ not needed. Several GPUs:
 
 import argparse
 import logging
+import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.engine.options import parse_options  # noqa: E402
-from distill.errors import UserError, run_cli  # noqa: E402
+from distill.errors import UserError, run_cli, told_by_first  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,10 +67,11 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    args = parser().parse_args()
-    options = parse_options(args.cfg_options)
-    if args.config and not Path(args.config).is_file():  # before seconds of imports
-        raise UserError(f"no such config file: {args.config}")
+    with told_by_first():
+        args = parser().parse_args()
+        options = parse_options(args.cfg_options)
+        if args.config and not Path(args.config).is_file() and "RANK" not in os.environ:  # before the imports
+            raise UserError(f"no such config file: {args.config}")
     logging.raiseExceptions = False  # a full disk is reported once, by us, not by every log line
     from distill.engine.pretrain import pretrain
 

@@ -6,7 +6,6 @@ custom_hooks = [
     dict(type="QuietStartHook"),
     dict(type="RepeatableHook"),
     dict(type="ProgressHook"),
-    dict(type="PlainStateHook"),
     dict(type="UnreadableImageHook"),
     dict(type="FiniteLossHook", interval=50),
     dict(type="ExportHook"),
@@ -17,14 +16,9 @@ default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50, ignore_last=False),
     param_scheduler=dict(type="ParamSchedulerHook"),
-    # for long epochs: by_epoch=False and an interval in steps; a run resumes from any step
-    checkpoint=dict(
-        type="CheckpointHook",
-        interval=1,
-        by_epoch=True,
-        max_keep_ckpts=2,
-        backend_args=dict(backend="atomic"),
-    ),
+    # for long epochs: by_epoch=False and an interval in steps; a run resumes from any step. The newest two
+    # stay (-1: all); while another is written the disk holds three
+    checkpoint=dict(type="TrainingStateHook", interval=1, by_epoch=True, max_keep_ckpts=2),
     sampler_seed=dict(type="DistSamplerSeedHook"),
 )
 train_dataloader = dict(

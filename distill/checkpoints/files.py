@@ -37,8 +37,12 @@ IGNORED = tuple(
 )  # fmt: skip
 
 
-def read_file(path: str | os.PathLike) -> dict:
+def read_file(path: str | os.PathLike, mmap: bool = False) -> dict:
     """Reads a checkpoint without running any code from it (``weights_only``).
+
+    Args:
+        path: what ``torch.save`` or safetensors wrote.
+        mmap: leave the tensors of ``torch.save`` in the file until they are used, instead of in memory.
 
     Raises:
         UserError: no such file, not a whole checkpoint, or one that needs code to load.
@@ -52,7 +56,7 @@ def read_file(path: str | os.PathLike) -> dict:
 
             return load_file(path)
         with torch.serialization.safe_globals(list(IGNORED)):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         found = re.search(r"(?:GLOBAL|global)\s+([\w.]+)", str(error))
         needs = f" ({found.group(1)})" if found else ""

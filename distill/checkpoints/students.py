@@ -1,16 +1,13 @@
 """A trained network in this project's own format."""
 
-import errno
 import os
-import shutil
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from distill.backbones import create_backbone
 from distill.backbones.weights import State
-from distill.results.atomic import atomic_path
+from distill.results.atomic import write_tensors
 
 FORMAT = "distill"
 TORCH_EPSILON = 1e-5  # PyTorch's default for batch norms
@@ -49,11 +46,7 @@ def save_student(
         "image_size": image_size,
         "meta": meta or {},
     }
-    with atomic_path(path) as part:
-        try:
-            torch.save(content, part)
-        except RuntimeError as error:  # torch reports a failed write without the OS's reason
-            raise _write_error(error, path) from error
+    write_tensors(path, content)
 
 
 def _portable_state(backbone: nn.Module, arch: str) -> State:
@@ -75,10 +68,3 @@ def _portable_state(backbone: nn.Module, arch: str) -> State:
 
 def _batch_norms(network: nn.Module) -> list[tuple[str, nn.Module]]:
     return [pair for pair in network.named_modules() if isinstance(pair[1], nn.modules.batchnorm._BatchNorm)]
-
-
-def _write_error(error: RuntimeError, path: str | os.PathLike) -> Exception:
-    if "write" not in str(error) and "PytorchStreamWriter" not in str(error):
-        return error
-    free = shutil.disk_usage(Path(path).parent).free
-    return OSError(errno.ENOSPC, f"could not write the checkpoint ({free / 1e6:.1f} MB free)", str(path))

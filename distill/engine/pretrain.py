@@ -7,6 +7,7 @@ import gc
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -14,15 +15,16 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from distill.data.views import in_two_halves
-from distill.distributed import rank, world_size
+from distill.distributed import rank, read_slurm, world_size
 from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner
-from distill.engine.start import choose_launcher, is_of_a_run, make_beside, where_to_start
+from distill.engine.start import choose_launcher, held, is_of_a_run, make_beside, where_to_start
 from distill.engine.validate import validate
-from distill.errors import UserError
+from distill.errors import UserError, told_by_first
 from distill.methods.base import Method
+from distill.peers import ending_together
 from distill.results.atomic import write_json, write_text
 from distill.results.manifest import differing_keys, run_manifest
 
@@ -72,24 +74,35 @@ def pretrain(
     Raises:
         UserError: anything in the arguments, the config or the data that a person can mend.
     """
-    launcher = choose_launcher(launcher)
-    config, notes, name = _settle(method, data, student, teacher, config, settings)
-    if cfg_options:
-        config.merge_from_dict(cfg_options)
-    if seed is not None:
-        config.randomness = dict(config.get("randomness", {}), seed=seed)
-    if amp:
-        _use_amp(config)
-    if evaluate is not None:
-        config.custom_hooks = [*config.get("custom_hooks", []), _evaluation(evaluate, config)]
-    config.launcher = launcher
-    validate(config)
-    if work_dir is None and not resume and launcher == "none" and is_of_a_run(config):
-        repeated, config.work_dir = config.work_dir, make_beside(config.work_dir)
-        say(f"repeats {repeated}; after a crash, go on with {config.work_dir}/config.py --resume")
-    config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
-    state = where_to_start(config.work_dir, resume)
-    if launcher == "pytorch" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
+    with told_by_first():
+        launcher = choose_launcher(launcher)
+        if launcher == "slurm":
+            read_slurm()
+    with ending_together(launcher != "none") as peers:
+        config, notes, name = _settle(method, data, student, teacher, config, settings)
+        if cfg_options:
+            config.merge_from_dict(cfg_options)
+        if seed is not None:
+            config.randomness = dict(config.get("randomness", {}), seed=seed)
+        if amp:
+            _use_amp(config)
+        if evaluate is not None:
+            config.custom_hooks = [*config.get("custom_hooks", []), _evaluation(evaluate, config)]
+        config.launcher = launcher
+        validate(config)
+        if work_dir is None and not resume and launcher == "none" and is_of_a_run(config):
+            repeated, config.work_dir = config.work_dir, make_beside(config.work_dir)
+            say(f"repeats {repeated}; after a crash, go on with {config.work_dir}/config.py --resume")
+        config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
+        with held(config.work_dir) if peers.first else nullcontext():
+            state = where_to_start(config.work_dir, resume, peers)
+            _train(config, notes, state, say)
+    return Path(config.work_dir) / "last.pth"
+
+
+def _train(config: Config, notes: list[str], state: Path | None, say: Callable[[str], None]) -> None:
+    """Trains from ``state``, or from the start, and says so."""
+    if config.launcher != "none" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")  # mmengine's own start-up needs a GPU
     # restored afterwards: other OpenMMLab models may be built in this process
     with DefaultScope.overwrite_default_scope(config.default_scope):
@@ -104,10 +117,8 @@ def pretrain(
     # these refer to one another: without a collection the loader's workers would live on in this process
     del runner, method, images
     gc.collect()
-    student_file = Path(config.work_dir) / "last.pth"
     if rank() == 0:
-        say(f"student written to {student_file}")
-    return student_file
+        say(f"student written to {config.work_dir}/last.pth")
 
 
 def _settle(method, data, student, teacher, config, settings) -> tuple[Config, list[str], str]:
@@ -155,8 +166,11 @@ def _for_runner(config: Config, state: Path | None) -> Config:
         # mmengine would name a GPU; on CPUs DistributedDataParallel takes none
         config.setdefault(
             "model_wrapper_cfg",
-            dict(type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False),
-        )
+            dict(
+                type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False,
+                find_unused_parameters=config.get("find_unused_parameters", False),
+            ),
+        )  # fmt: skip
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)

@@ -1,23 +1,29 @@
 """mmengine's Runner with a quiet screen, strict loading and batch norm over all GPUs."""
 
 import logging
-from pathlib import Path
+import time
 
+import mmengine
 import torch
 from mmengine.logging import MMLogger, print_log
+from mmengine.model import is_model_wrapper
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import weights_to_cpu
+from mmengine.utils import apply_to
 from torch import nn
 
+from distill.engine.training_states import read_training_state
 from distill.errors import UserError
 
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """mmengine's Runner with four changes.
+    """mmengine's Runner with five changes.
 
-    The dump at its start goes to the log file only. A training state is loaded strictly. The config
-    key ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
+    The dump at its start goes to the log file only. A training state is plain data, written without a copy
+    in memory (by ``TrainingStateHook``) and loaded strictly, from the mapped file. The config key
+    ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
     activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers. The key
     ``device`` names the device of a run of one process, which mmengine takes a GPU for where there is one.
     """
@@ -42,24 +48,44 @@ class DistillRunner(Runner):
         return logger
 
     def load_checkpoint(self, filename, map_location="cpu", strict=True, revise_keys=()):
-        place = self.cfg.get("device") or map_location
+        state = read_training_state(filename)
+        self.call_hook("after_load_checkpoint", checkpoint=state)
         try:
-            return super().load_checkpoint(filename, place, strict, list(revise_keys))
+            self._bare_model().load_state_dict(state["state_dict"])
         except RuntimeError as error:
             line = " ".join(str(error).split())
             raise UserError(f"{filename}: not a training state of this config ({line[:300]})") from error
+        self._has_loaded = True
+        return state
+
+    def training_state(self, epoch: int, step: int) -> dict:
+        """All that a resume needs, after ``epoch`` epochs and ``step`` steps, in mmengine's layout.
+
+        Tensors on a CPU are the run's own, not copies; those on a GPU are copied to the CPU.
+        """
+        state = {
+            "meta": {
+                "epoch": epoch,
+                "iter": step,
+                "cfg": self.cfg.pretty_text,
+                "seed": self.seed,
+                "experiment_name": self.experiment_name,
+                "time": time.strftime("%Y%m%d_%H%M%S"),
+                "mmengine_version": mmengine.__version__,
+            },
+            "state_dict": weights_to_cpu(self._bare_model().state_dict()),
+            "optimizer": apply_to(self.optim_wrapper.state_dict(), torch.is_tensor, lambda x: x.cpu()),
+            "param_schedulers": [scheduler.state_dict() for scheduler in self.param_schedulers or []],
+            # the log's history is left out: it smooths what is shown, and mmengine's is no plain data
+            "message_hub": {"log_scalars": {}, "runtime_info": {}, "resumed_keys": {}},
+        }
+        self.call_hook("before_save_checkpoint", checkpoint=state)
+        return state
+
+    def _bare_model(self) -> nn.Module:
+        return self.model.module if is_model_wrapper(self.model) else self.model
 
 
 def screen_handlers(logger: MMLogger) -> list[logging.Handler]:
     """Handlers that write to the terminal."""
     return [h for h in logger.handlers if type(h) is logging.StreamHandler]
-
-
-def find_training_state(work_dir: str | Path) -> Path | None:
-    """The newest whole training state (``epoch_*.pth``, ``iter_*.pth``) in a run's folder.
-
-    It looks at the files and not at mmengine's ``last_checkpoint``, which a crash can leave outdated or
-    empty.
-    """
-    states = [*Path(work_dir).glob("epoch_*.pth"), *Path(work_dir).glob("iter_*.pth")]
-    return max(states, key=lambda path: path.stat().st_mtime_ns, default=None)

@@ -1,13 +1,20 @@
 """How a run is started, where it writes, and what it goes on from."""
 
+import errno
+import fcntl
 import itertools
 import os
+import socket
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmengine.config import Config
 
-from distill.engine.runner import find_training_state
+from distill.engine.training_states import find_training_state, remove_unfinished
 from distill.errors import UserError
+from distill.peers import Alone
 
 LAUNCHERS = ("none", "pytorch", "slurm")
 
@@ -46,12 +53,61 @@ def make_beside(work_dir: str) -> str:
         return f"{work_dir}-{number}"
 
 
-def where_to_start(work_dir: str, resume: bool | str) -> Path | None:
-    """The training state that a run continues from; None for a run that begins.
+@contextmanager
+def held(work_dir: str) -> Iterator[None]:
+    """Holds ``work_dir`` against other runs, and removes what killed ones left half written.
+
+    The lock belongs to the process and not to the file ``run.lock``, which stays: it is gone when the process
+    ends, however it ends.
+
+    Raises:
+        UserError: another run is at work there.
+    """
+    path = Path(work_dir) / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not kept by data workers
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EAGAIN):
+                file.seek(0)
+                raise UserError(
+                    f"{work_dir}: another run is at work there ({file.read().strip()}); wait for it, end it, "
+                    "or give another --work-dir"
+                ) from error
+            warnings.warn(f"{path}: {error.strerror}; nothing keeps a second run out", stacklevel=2)
+        file.truncate(0)
+        print(f"process {os.getpid()} on {socket.gethostname()}", file=file, flush=True)
+        remove_unfinished(work_dir)
+        yield
+
+
+def where_to_start(work_dir: str, resume: bool | str, peers: Alone) -> Path | None:
+    """The training state that a run continues from; None for a run that begins. The first process chooses it.
 
     Raises:
         UserError: no such state, or a run in ``work_dir`` that would be overwritten.
     """
+    if not peers.first:
+        return _same_state(peers)
+    state = _choose_state(work_dir, resume)
+    peers.agreed("state", state and [str(state), state.stat().st_size])
+    return state
+
+
+def _same_state(peers: Alone) -> Path | None:
+    """What the first process goes on from, which must be there for this one too."""
+    state = peers.agreed("state", None)
+    if state is None:
+        return None
+    path, size = Path(state[0]), state[1]
+    if not path.is_file() or path.stat().st_size != size:
+        host = socket.gethostname()
+        raise UserError(f"{host}: no {path} of {size} bytes, as on the first machine; copy it there")
+    return path
+
+
+def _choose_state(work_dir: str, resume: bool | str) -> Path | None:
     found = find_training_state(work_dir)
     if isinstance(resume, str):
         if not Path(resume).is_file():

@@ -49,6 +49,8 @@ def validate(config: Config) -> None:
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
     for number, hook in enumerate(config.get("custom_hooks", [])):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
+    if states := config.get("default_hooks", {}).get("checkpoint"):
+        _typed(states, HOOKS, "default_hooks.checkpoint", extra={"priority"})
     _schedule(config)
     _device(config)
 

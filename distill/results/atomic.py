@@ -26,6 +26,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         raise
 
 
+def atomic_rests(folder: str | os.PathLike) -> list[Path]:
+    """Temporary files in ``folder`` of processes that write now, or were killed while they wrote."""
+    return sorted(Path(folder).glob(".*.part"))
+
+
 def write_bytes(path: str | os.PathLike, content: bytes | memoryview) -> None:
     """Writes ``content`` to ``path`` atomically; raises OSError (a full disk) with the path named."""
     with atomic_path(path) as part:
@@ -33,6 +38,26 @@ def write_bytes(path: str | os.PathLike, content: bytes | memoryview) -> None:
             part.write_bytes(content)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def write_tensors(path: str | os.PathLike, content: dict) -> None:
+    """Writes ``content`` with ``torch.save`` to ``path`` atomically; tensors on a CPU are not copied for it.
+
+    Raises:
+        OSError: a full disk, with the path named.
+    """
+    import torch  # most of what uses this module has no tensors
+
+    with atomic_path(path) as part:
+        try:
+            with open(part, "wb") as file:  # given a name, torch would hide the system's reason for a failure
+                torch.save(content, file)
+        except (OSError, RuntimeError) as error:
+            # after a failed write torch fails once more, as it closes its archive
+            reason = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(reason, OSError):
+                raise
+            raise OSError(reason.errno, reason.strerror, str(path)) from error
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import pickle
 from dataclasses import replace
@@ -14,7 +13,7 @@ import torch
 from distill.backbones.weights import LoadReport, State, Weights, load_strict
 from distill.checkpoints import FORMAT, file_sha256, read_weights
 from distill.errors import UserError
-from distill.results.atomic import write_bytes
+from distill.results.atomic import write_bytes, write_tensors
 from transfer.network.partition import StagedBackbone
 
 AUTHOR = "distill"  # what Detectron2 prints as the origin of a .pkl
@@ -87,12 +86,12 @@ def write_checkpoint(path: str | os.PathLike, state: State, weights: Weights) ->
         "mean": list(weights.mean), "std": list(weights.std), "image_size": weights.image_size, "meta": {},
         "state_dict": state,  # the same tensors: stored once
     }  # fmt: skip
-    write_bytes(path, _torch_bytes(content))
+    write_tensors(path, content)
 
 
 def write_state(path: str | os.PathLike, state: State, weights: Weights) -> None:
     """Writes a bare state dict, as torchvision's files are."""
-    write_bytes(path, _torch_bytes(state))
+    write_tensors(path, state)
 
 
 def write_safetensors(path: str | os.PathLike, state: State, weights: Weights) -> None:
@@ -101,13 +100,6 @@ def write_safetensors(path: str | os.PathLike, state: State, weights: Weights) -
 
     about = {"arch": weights.arch, "mean": str(list(weights.mean)), "std": str(list(weights.std))}
     write_bytes(path, save({key: value.contiguous() for key, value in state.items()}, metadata=about))
-
-
-def _torch_bytes(content: dict) -> memoryview:
-    """``torch.save`` into memory: torch's own writing would hide the system's error for a full disk."""
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    return buffer.getbuffer()
 
 
 class _NeedsCode(Exception):

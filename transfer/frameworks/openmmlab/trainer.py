@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from distill.engine.runner import find_training_state
+from distill.engine.training_states import find_training_state
 from transfer.frameworks.openmmlab.fill import FILE
 from transfer.frameworks.openmmlab.hooks import TransferProgress
 from transfer.jobs.job import Job
