@@ -44,6 +44,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--image-size", type=int, help="side of the views (default: the published one)")
     parser.add_argument("--images", type=int, default=IMAGENET, help="in the data set (default: ImageNet's)")
     parser.add_argument("--steps", type=int, default=5, help="measured, after one to warm up (default 5)")
+    parser.add_argument("--amp", action="store_true", help="mixed precision (GPU), as in tools/distill.py")
+    parser.add_argument("--compile", action="store_true", help="torch.compile for the networks")
     parser.add_argument("--device", help="cpu or cuda (default: the GPU where there is one)")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser
@@ -85,12 +87,17 @@ def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, tupl
     from mmengine.optim import build_optim_wrapper
     from mmengine.registry import DefaultScope
 
+    from distill.engine import acceleration
     from distill.methods.base import Progress
     from distill.registry import MODELS
 
     MMLogger.get_current_instance().setLevel("ERROR")  # it tells in which registries it looked first
     torch.manual_seed(0)
     config = settings(name, args, folder)
+    config.device = args.device
+    acceleration.fuse_optimizer(config)
+    if args.amp:
+        acceleration.use_mixed_precision(config)
     with DefaultScope.overwrite_default_scope("distill"), redirect_stdout(sys.stderr):  # a clean table
         method = MODELS.build(config.model).to(args.device).train()
         optimizer = build_optim_wrapper(method, config.optim_wrapper)
@@ -99,7 +106,15 @@ def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, tupl
     data = batch(config, method, args)
     with Recorder(method) as recorder:
         method.train_step(data, optimizer)
-    ways = {"step": lambda: method.train_step(data, optimizer), "bare": recorder.replay}
+    if args.compile:
+        acceleration.compile_networks(method)
+
+    def bare() -> None:
+        with optimizer.optim_context(method):
+            outputs = recorder.forward()
+        recorder.backward(outputs)
+
+    ways = {"step": lambda: method.train_step(data, optimizer), "bare": bare}
     megabytes = {way: peak_memory(run, args.device) for way, run in ways.items()}  # and to warm up
     seconds = {way: [] for way in ways}
     for _ in range(args.steps):
@@ -196,7 +211,7 @@ def batch(config, method, args: argparse.Namespace) -> dict:
 
 
 class Recorder:
-    """Inside ``with``: writes down the calls of the method's networks; ``replay`` repeats them.
+    """Inside ``with``: writes down the calls of the method's networks; afterwards it can repeat them.
 
     A network is any module with parameters that the method calls, and not one that such a module calls in
     its turn.
@@ -228,13 +243,20 @@ class Recorder:
     def _end(self, *_) -> None:
         self.depth -= 1
 
-    def replay(self) -> None:
+    def forward(self) -> list:
+        """The calls once more, in their order; returns their outputs."""
         import torch
 
         outputs = []
         for module, args, kwargs, gradient in self.calls:
             with torch.set_grad_enabled(gradient):
                 outputs.append(module(*args, **kwargs))
+        return outputs
+
+    def backward(self, outputs: list) -> None:
+        """The backward passes of what is trained; leaves no gradient behind."""
+        import torch
+
         trained = [output for output in outputs if output.requires_grad]
         torch.autograd.backward(trained, [torch.ones_like(output) for output in trained])
         for module, args, *_ in self.calls:

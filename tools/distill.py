@@ -50,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
         help="go on from the newest training state in the work dir, or from PATH",
     )  # fmt: skip
     run.add_argument("--evaluate", metavar="ROOT", help="log k-NN accuracy every epoch")
-    run.add_argument("--amp", action="store_true", help="mixed precision (GPU)")
+    run.add_argument("--amp", action="store_true", help="mixed precision (GPU): bfloat16 or float16")
+    run.add_argument("--compile", action="store_true", help="torch.compile for the networks")
     run.add_argument("--seed", type=int)
     run.add_argument(
         "--launcher", choices=["none", "pytorch", "slurm"],
@@ -78,7 +79,7 @@ def main() -> None:
     pretrain(
         args.method, args.data, args.student, args.teacher,
         config=args.config, work_dir=args.work_dir, resume=args.resume, seed=args.seed, amp=args.amp,
-        evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
+        compile=args.compile, evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
         teacher_cache=args.teacher_cache, epochs=args.epochs, batch_size=args.batch_size,
         image_size=args.image_size, lr=args.lr, workers=args.workers, arch=args.arch,
     )  # fmt: skip

@@ -30,6 +30,7 @@ train_dataloader = dict(
 )
 # colour, blur and flip of the views: "device", a batch at a time; "worker"; "auto": on the device if it is a GPU
 augment_on = "auto"
+compile_networks = False  # torch.compile, for all backbones
 train_cfg = dict(by_epoch=True)
 visualizer = dict(
     type="Visualizer", vis_backends=[dict(type="LocalVisBackend"), dict(type="TensorboardVisBackend")]

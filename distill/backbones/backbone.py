@@ -102,8 +102,8 @@ class Backbone(nn.Module):
         arch: see ``create_backbone``, which takes ``kwargs``.
         mean, std: RGB, for images in [0, 1]; by default the architecture's.
         image_size: side in pixels of the image that the width is measured on.
-        channels_last: keep maps in NHWC order in memory. The values differ by rounding only; networks of
-            depthwise convolutions train about twice as fast on a CPU.
+        channels_last: keep maps in NHWC order in memory; None: on a GPU. The values differ by rounding only;
+            networks of depthwise convolutions train about twice as fast on a CPU.
         zero_init_last: keep batch-norm scales that start at 0 (timm starts the last norm of each residual
             block so, after Goyal et al., 2017); False: they start at 1, as in torchvision. It changes nothing
             in networks without such norms.
@@ -115,7 +115,7 @@ class Backbone(nn.Module):
         mean: tuple[float, ...] | None = None,
         std: tuple[float, ...] | None = None,
         image_size: int = 64,
-        channels_last: bool = False,
+        channels_last: bool | None = None,
         zero_init_last: bool = True,
         **kwargs,
     ):
@@ -125,8 +125,8 @@ class Backbone(nn.Module):
         self.net = create_backbone(arch, **kwargs)
         if not zero_init_last:
             start_norms_at_one(self.net)
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.net.to(memory_format=self.memory_format)
+        self.channels_last = channels_last
+        self._order_memory()
         fixed = getattr(getattr(self.net, "patch_embed", None), "img_size", None)  # ViTs take one size
         self.measured_at = fixed[0] if fixed else image_size
         self.width = output_width(self.net, self.measured_at)
@@ -149,6 +149,17 @@ class Backbone(nn.Module):
             backbone = cls(weights.arch, weights.mean, weights.std, dynamic_img_size=True)
         backbone.report = load_strict(backbone.net, weights.backbone, f"{weights.arch} <- {weights.path}")
         return backbone
+
+    def _order_memory(self) -> None:
+        device = next(self.net.parameters()).device
+        last = device.type == "cuda" if self.channels_last is None else self.channels_last
+        self.memory_format = torch.channels_last if last else torch.contiguous_format
+        self.net.to(memory_format=self.memory_format)
+
+    def _apply(self, fn, *args, **kwargs):
+        super()._apply(fn, *args, **kwargs)  # it may have moved to another device
+        self._order_memory()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), floats in [0, 1] or integers in [0, 255] -> features (B, width)."""

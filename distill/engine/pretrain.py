@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 
 from distill.data.views import in_two_halves
 from distill.distributed import rank, read_slurm, world_size
+from distill.engine import acceleration
 from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
@@ -40,6 +41,7 @@ def pretrain(
     resume: bool | str = False,
     seed: int | None = None,
     amp: bool = False,
+    compile: bool = False,
     evaluate: str | None = None,
     launcher: str | None = None,
     cfg_options: dict | None = None,
@@ -61,7 +63,8 @@ def pretrain(
             ``config.py`` of a run, the first free one of ``RUN-2``, ``RUN-3``, ...
         resume: go on from the newest training state in ``work_dir``, or from the named one.
         seed: of everything random; by default the config's.
-        amp: mixed precision (needs a GPU).
+        amp: mixed precision (needs a GPU): bfloat16 where it has that, else float16 with loss scale.
+        compile: ``torch.compile`` for all backbones.
         evaluate: folder with ``train`` and ``val`` in ImageFolder's layout: the student's k-NN accuracy is
             logged after every epoch. ``EvaluationHook`` in a config has more to set.
         launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``; by default ``pytorch`` where torchrun started
@@ -85,7 +88,9 @@ def pretrain(
         if seed is not None:
             config.randomness = dict(config.get("randomness", {}), seed=seed)
         if amp:
-            _use_amp(config)
+            acceleration.use_mixed_precision(config)
+        if compile:
+            config.compile_networks = True
         if evaluate is not None:
             config.custom_hooks = [*config.get("custom_hooks", []), _evaluation(evaluate, config)]
         config.launcher = launcher
@@ -113,6 +118,8 @@ def _train(config: Config, notes: list[str], state: Path | None, say: Callable[[
         method.check_data(images)
         images.rows = method.rows()
         images.cut_only = _finishes_views(config, method, images.augmentation)
+        if config.get("compile_networks"):
+            acceleration.compile_networks(method)
         runner.train()
     # these refer to one another: without a collection the loader's workers would live on in this process
     del runner, method, images
@@ -135,13 +142,6 @@ def _settle(method, data, student, teacher, config, settings) -> tuple[Config, l
     if isinstance(config, Config):
         return copy.deepcopy(config), [], Path(config.filename or "run").stem  # the caller keeps its own
     return read_config(config), [], Path(config).stem
-
-
-def _use_amp(config: Config) -> None:
-    if not torch.cuda.is_available():
-        raise UserError("--amp needs a CUDA GPU, and none is available here; leave it out")
-    config.optim_wrapper.type = "AmpOptimWrapper"
-    config.optim_wrapper.setdefault("loss_scale", "dynamic")
 
 
 def _evaluation(root: str, config: Config) -> dict:
@@ -173,6 +173,7 @@ def _for_runner(config: Config, state: Path | None) -> Config:
         )  # fmt: skip
     if config.train_dataloader.num_workers == 0:
         config.train_dataloader.persistent_workers = False
+    acceleration.fuse_optimizer(config)
     config.train_dataloader.dataset.seed = config.randomness.get("seed", 0)
     # mmengine finds its log and curves by this name, which runs begun in one second must not share
     config.experiment_name = f"{Path(config.work_dir).name}-{time.time_ns()}"
@@ -209,6 +210,7 @@ def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: P
         f"{optimizer.type} lr {optimizer.lr:g}, seed {runner.seed}",
         *_describe_last_batch(runner),
         *_describe_views(config),
+        *acceleration.describe(config),
         f"  config, manifest and logs in {config.work_dir}",
     ]
     if notes:

@@ -14,9 +14,10 @@ from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
 from distill.targets.sources import Source, source_of
 
-# this project reads the first four, mmengine find_unused_parameters and custom_imports
+# this project reads the first five, mmengine find_unused_parameters and custom_imports
 OWN_KEYS = {
-    "augment_on", "batch_size", "device", "sync_batch_norm", "find_unused_parameters", "custom_imports",
+    "augment_on", "batch_size", "compile_networks", "device", "sync_batch_norm", "find_unused_parameters",
+    "custom_imports",
 }  # fmt: skip
 
 AUGMENT_ON = ("auto", "device", "worker")
