@@ -21,7 +21,7 @@ from typing import NoReturn
 
 import torch.distributed as dist
 
-from distill.errors import explain
+from distill.errors import UserError, explain
 
 GRACE = 2.0  # seconds in which the cause of an error may arrive from another process
 GONE = 30  # seconds of silence after which a machine counts as gone
@@ -51,7 +51,11 @@ def ending_together(several: bool) -> Iterator["Alone"]:
     if not several or os.environ["WORLD_SIZE"] == "1":
         yield Alone()
         return
-    store, rank, world = next(dist.rendezvous("env://"))
+    try:
+        store, rank, world = next(dist.rendezvous("env://"))
+    except dist.DistError as error:
+        where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+        raise UserError(f"the processes did not meet at {where}: {str(error).splitlines()[0]}") from error
     visit = store.add(f"peers/{rank}", 1)  # a process may come here again for another run
     store = dist.PrefixStore(f"peers/{visit}", store)
     peers = (_First if rank == 0 else _Other)(store, world)
@@ -143,7 +147,7 @@ class _First(_Peers):
     def _welcome(self, caller: socket.socket) -> None:
         connection = _connection(caller)
         hello = _receive(connection) if connection.poll(GRACE) else None
-        if hello and secrets.compare_digest(str(hello.get("token")), self._token):
+        if hello and hello.get("token") == self._token:
             self._names[connection] = hello["name"]
             self._missing -= 1
             if not self._missing:
@@ -246,8 +250,9 @@ def _send(connection: Connection, **message) -> None:
 
 
 def _receive(connection: Connection) -> dict | None:
-    """The next message; None when the other one is gone."""
+    """The next message; None when the other one is gone, or is none of ours."""
     try:
-        return json.loads(connection.recv_bytes(1 << 20))
+        message = json.loads(connection.recv_bytes(1 << 20))
     except (EOFError, OSError, ValueError):
         return None
+    return message if isinstance(message, dict) else None

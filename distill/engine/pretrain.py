@@ -155,8 +155,9 @@ def _evaluation(root: str, config: Config) -> dict:
 def _for_runner(config: Config, state: Path | None) -> Config:
     """A copy in mmengine's terms: batch size of a process, seeds, what to resume; the original stays."""
     config = Config(config.to_dict())
-    processes = int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1)
-    processes = 1 if config.launcher == "none" else processes
+    processes = 1 if config.launcher == "none" else int(os.environ["WORLD_SIZE"])
+    if config.launcher == "slurm":
+        config.launcher = "pytorch"  # from here on as under torchrun, whose variables are set
     if config.batch_size % processes:
         raise UserError(f"batch_size {config.batch_size} cannot be divided among {processes} processes")
     loader = config.train_dataloader

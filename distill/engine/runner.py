@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
 
-from distill.engine.training_states import read_training_state
+from distill.engine.training_states import TrainingStateHook, read_training_state
 from distill.errors import UserError
 
 
@@ -40,6 +40,14 @@ class DistillRunner(Runner):
                 note = "sync_batch_norm needs GPUs: each process normalises by its own part of the batch"
                 print_log(note, "current", logging.WARNING)
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def train(self) -> nn.Module:
+        try:
+            return super().train()
+        finally:
+            for hook in self.hooks:
+                if isinstance(hook, TrainingStateHook):
+                    hook.settle()
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

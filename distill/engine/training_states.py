@@ -3,6 +3,8 @@
 import copy
 import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmengine.dist import master_only
@@ -13,7 +15,7 @@ from mmengine.runner import Runner
 from distill.checkpoints.files import read_file
 from distill.errors import UserError
 from distill.registry import HOOKS
-from distill.results.atomic import atomic_rests, write_tensors
+from distill.results.atomic import atomic_rests, begin_tensors
 
 
 def training_states(work_dir: str | Path) -> list[Path]:
@@ -58,8 +60,9 @@ def read_training_state(path: str | os.PathLike) -> dict:
 class TrainingStateHook(Hook):
     """Writes the training state every ``interval`` epochs or steps, and at the end.
 
-    The state goes straight from the tensors into a file under another name, which is synced and then takes
-    its place. Only then is the oldest one removed, so the disk must hold one more than are kept.
+    The state goes straight from the tensors into the system's memory for files, under another name. Training
+    goes on while the disk takes it; then it gets its own name, and only then is the oldest one removed, so
+    the disk must hold one more than are kept.
 
     Args:
         interval: epochs, or steps, between two states.
@@ -76,6 +79,7 @@ class TrainingStateHook(Hook):
         if type(max_keep_ckpts) is not int or (max_keep_ckpts < 1 and max_keep_ckpts != -1):
             raise UserError(f"{key}.max_keep_ckpts is {max_keep_ckpts!r}; it must be 1 or more, or -1")
         self.interval, self.by_epoch, self.max_keep_ckpts = interval, by_epoch, max_keep_ckpts
+        self._thread, self._under_way = ThreadPoolExecutor(1), None
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.by_epoch and (
@@ -91,10 +95,24 @@ class TrainingStateHook(Hook):
 
     @master_only
     def _write(self, runner: Runner, name: str, epoch: int, step: int) -> None:
+        self.settle()
         started, path = time.perf_counter(), Path(runner.work_dir) / name
-        write_tensors(path, runner.training_state(epoch, step))
-        seconds, size = time.perf_counter() - started, path.stat().st_size
-        print_log(f"training state {name}: {size / 1e6:.0f} MB in {seconds:.1f} s", logger="current")
+        finish = begin_tensors(path, runner.training_state(epoch, step))
+        waited = time.perf_counter() - started
+        self._under_way = self._thread.submit(self._finish, finish, path, waited)
+
+    def _finish(self, finish: Callable[[], None], path: Path, waited: float) -> None:
+        started = time.perf_counter()
+        finish()
+        size, more = path.stat().st_size / 1e6, time.perf_counter() - started
+        took = f"training waited {waited:.1f} s, the disk took {more:.1f} s"
+        print_log(f"training state {path.name}: {size:.0f} MB, {took}", logger="current")
         if self.max_keep_ckpts > 0:
-            for old in training_states(runner.work_dir)[self.max_keep_ckpts :]:
+            for old in training_states(path.parent)[self.max_keep_ckpts :]:
                 old.unlink()
+
+    def settle(self) -> None:
+        """Waits for the state that is being written; raises what went wrong with it."""
+        if self._under_way is not None:
+            under_way, self._under_way = self._under_way, None
+            under_way.result()

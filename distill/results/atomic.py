@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,17 +13,25 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     The folder is made if need be. A reader sees the old file or the new one, never a part of it.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _beside(path)
     try:
         yield part
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
+        _take_place(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _beside(path: str | os.PathLike) -> Path:
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _take_place(part: Path, path: str | os.PathLike) -> None:
+    with open(part, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)
 
 
 def atomic_rests(folder: str | os.PathLike) -> list[Path]:
@@ -46,18 +54,40 @@ def write_tensors(path: str | os.PathLike, content: dict) -> None:
     Raises:
         OSError: a full disk, with the path named.
     """
+    begin_tensors(path, content)()
+
+
+def begin_tensors(path: str | os.PathLike, content: dict) -> Callable[[], None]:
+    """The first half of ``write_tensors``: hands ``content`` to the system, after which it may change.
+
+    Returns:
+        The second half, which waits for the disk and puts the file in its place; for any thread.
+    """
     import torch  # most of what uses this module has no tensors
 
-    with atomic_path(path) as part:
-        try:
-            with open(part, "wb") as file:  # given a name, torch would hide the system's reason for a failure
-                torch.save(content, file)
-        except (OSError, RuntimeError) as error:
-            # after a failed write torch fails once more, as it closes its archive
-            reason = error if isinstance(error, OSError) else error.__context__
-            if not isinstance(reason, OSError):
-                raise
+    part = _beside(path)
+
+    def finish() -> None:
+        with _cleaned_up(part, path):
+            _take_place(part, path)
+
+    with _cleaned_up(part, path), open(part, "wb") as file:
+        torch.save(content, file)  # given a name, it would hide the system's reason for a failure
+    return finish
+
+
+@contextmanager
+def _cleaned_up(part: Path, path: str | os.PathLike) -> Iterator[None]:
+    """Removes ``part`` on failure; one of the system is an OSError that names ``path``."""
+    try:
+        yield
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        # after a failed write torch fails once more, as it closes its archive
+        reason = error if isinstance(error, OSError) else error.__context__
+        if isinstance(error, OSError | RuntimeError) and isinstance(reason, OSError):
             raise OSError(reason.errno, reason.strerror, str(path)) from error
+        raise
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -93,7 +93,7 @@ def broken_by_the_last(rank: int, peers: Alone) -> None:
 
 
 def with_strangers(rank: int, peers: Alone) -> None:
-    for words in (b"GET / HTTP/1.1\r\n\r\n", b"", b"\0\0\0\2{}"):
+    for words in (b"GET / HTTP/1.1\r\n\r\n", b"", b"\0\0\0\2{}", b"\0\0\0\x015"):
         if rank == 0:
             with socket.create_connection(peers._server.getsockname()) as caller:
                 caller.sendall(words)

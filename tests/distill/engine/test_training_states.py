@@ -142,7 +142,7 @@ def test_no_memory_beside_the_state_is_taken(run_tool, tmp_path):
     memory = {
         name.strip(): int(size) for name, size in re.findall(r"^(\D+) .* (\d+) MB of", shown.stdout, re.M)
     }
-    assert max(memory["written here"], memory["read here"]) < 20, shown.stdout
+    assert max(memory["training waits"], memory["the disk takes"], memory["read here"]) < 20, shown.stdout
     assert memory["written by mmengine"] > 60
     assert not list(tmp_path.iterdir())
 
