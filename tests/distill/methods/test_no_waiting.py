@@ -1,12 +1,18 @@
 """A step never reads a number back to the host, which would wait for all that a GPU has still to do."""
 
+import copy
+
 import pytest
 import torch
 from mmengine.optim import OptimWrapper
 from mmengine.registry import DefaultScope
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from distill.losses import Normaliser
 from distill.methods.base import Method, Progress
+from distill.methods.online_clustering import OnlineKMeans
+from distill.modules.prototypes import Codes
 from distill.registry import MODELS, TRANSFORMS
 from tests.distill.methods.small import SMALL, Inputs, small_config
 
@@ -75,6 +81,24 @@ def test_a_step_reads_nothing(name, method_inputs):
         loss, _ = method.parse_losses(method(**data, mode="loss"))
         loss.backward()
     assert loss.isfinite()
+
+
+def test_what_is_known_without_a_look_is_looked_at_again_after_another_state_is_loaded():
+    vectors = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    normaliser, codes, clustering = Normaliser(), Codes(3, 4), OnlineKMeans(3, 4)
+    start = copy.deepcopy([module.state_dict() for module in (normaliser, codes, clustering)])
+    found = []
+    for _ in range(2):
+        for module, state in zip((normaliser, codes, clustering), start, strict=True):
+            module.load_state_dict(state)
+        for batch in (vectors, -vectors, vectors):
+            log_mean = normaliser(batch).clone()
+            code = codes(torch.stack([batch, batch]), vectors, use_queue=True)
+            there = clustering.fill(batch)
+            clustering.update(batch, (batch @ clustering.centres.T).argmax(1))
+            found.append([log_mean, code, there, clustering.centres.clone()])
+    for first, again in zip(found[:3], found[3:], strict=True):
+        assert all(torch.equal(*pair) for pair in zip(first, again, strict=True))
 
 
 @pytest.mark.gpu
