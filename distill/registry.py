@@ -20,4 +20,5 @@ OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "distill.engine.optimizers")
 HOOKS = _child(
     "hook", root.HOOKS, "distill.engine.hooks", "distill.engine.training_states", "distill.evaluation.hook"
 )
+LOG_PROCESSORS = _child("log processor", root.LOG_PROCESSORS, "distill.engine.step_log")
 EVALUATORS = _child("evaluator", root.EVALUATOR, "distill.evaluation")

@@ -12,11 +12,10 @@ import time
 import torch
 from mmengine.hooks import RuntimeInfoHook
 from mmengine.hooks.hook import Hook
-from mmengine.registry import LOG_PROCESSORS
 from mmengine.runner import LogProcessor, Runner
 
 from distill.distributed import world_size
-from distill.registry import HOOKS
+from distill.registry import HOOKS, LOG_PROCESSORS
 
 SECONDS = re.compile(r"time: \S+  data_time: \S+  (memory: \S+  )?")  # what mmengine shows instead
 
