@@ -17,7 +17,7 @@ from distill.checkpoints import save_student
 from distill.data.images import too_many_unreadable
 from distill.data.unlabelled import collate_views, mix_seed
 from distill.distributed import rank, world_size
-from distill.engine import plain_state, step_log  # noqa: F401  registers; older runs name PlainStateHook
+from distill.engine import plain_state, step_log  # noqa: F401  registers hooks, those of transfer among them
 from distill.engine.runner import screen_handlers
 from distill.errors import UserError
 from distill.methods.base import Method, Progress

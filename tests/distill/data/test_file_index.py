@@ -171,7 +171,7 @@ def test_one_process_of_a_run_looks_at_the_sizes(processes, tmp_path):
     """The other, which began before, takes its word; separate runs look for themselves."""
     root = write(tmp_path / "images", "1.jpg", "2.jpg")
     other = in_process(root, "input()\nprint(index.fingerprint())", WORLD_SIZE=processes)
-    time.sleep(1)  # the system tells the start of a process to a second, as it knows its own start
+    time.sleep(1)  # the start of a process is known to about a second
     first = in_process(root, "print(index.fingerprint())", WORLD_SIZE=processes)
     before = first.communicate(timeout=60)[0]
     (root / "1.jpg").write_bytes(bytes(100))
