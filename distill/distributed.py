@@ -7,6 +7,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from distill.errors import UserError
+
 
 def world_size() -> int:
     """Number of processes, 1 without ``torch.distributed``."""
@@ -56,6 +58,17 @@ def first_host(nodes: str) -> str:
 def default_device() -> str:
     """This process's GPU where there is one, else the CPU."""
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+
+
+def mixed_precision() -> str:
+    """What ``--amp`` computes in: ``bfloat16`` where the GPU has it, else ``float16``.
+
+    Raises:
+        UserError: no GPU.
+    """
+    if not torch.cuda.is_available():
+        raise UserError("--amp needs a CUDA GPU, and none is available here; leave it out")
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
 
 
 @torch.no_grad()

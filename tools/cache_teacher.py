@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
         "--resize", type=int, help="shorter side before the centre crop (default: size * 256 / 224)"
     )
     parser.add_argument("--dtype", choices=["float16", "float32"], default="float16")
+    parser.add_argument("--amp", action="store_true", help="compute in mixed precision (GPU)")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
@@ -43,10 +44,11 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     from distill.backbones import check_image_size
-    from distill.distributed import default_device, join_torchrun, rank
+    from distill.distributed import default_device, join_torchrun, mixed_precision, rank
     from distill.targets import Teacher
     from distill.targets.cached import write_cache
 
+    precision = mixed_precision() if args.amp else "float32"
     join_torchrun()
     say = print if rank() == 0 else lambda *_, **__: None
     teacher = Teacher(args.teacher, args.arch, args.output)
@@ -65,7 +67,7 @@ def main() -> None:
             say(f"  {done} of {total} images, {time.time() - started:.0f} s", flush=True)
 
     written = write_cache(
-        args.out, teacher, args.data, view, args.dtype, args.batch_size, args.workers, progress
+        args.out, teacher, args.data, view, args.dtype, precision, args.batch_size, args.workers, progress
     )
     say(
         f"{written} rows written, cache complete: {args.out}"

@@ -67,6 +67,7 @@ def parser() -> argparse.ArgumentParser:
     data.add_argument("--batch-size", type=int, default=256)
     data.add_argument("--workers", type=int, default=2, help="data loading processes (default 2)")
     data.add_argument("--device", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)")
+    data.add_argument("--amp", action="store_true", help="features in mixed precision (GPU)")
     data.add_argument(
         "--features",
         metavar="DIR",
@@ -215,13 +216,16 @@ def main() -> None:
     from distill import results
     from distill.backbones import check_image_size
     from distill.checkpoints import init_of, label_of_weights
-    from distill.distributed import join_torchrun, rank, world_size
+    from distill.distributed import join_torchrun, mixed_precision, rank, world_size
     from distill.evaluation import Extraction, evaluate, format_table
     from distill.evaluation.cost import left_out, measure, plan_lines
     from distill.evaluation.plan import done_before, extract_shared, make_plan, run_plan
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
-    extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers)
+    precision = mixed_precision() if args.amp else "float32"
+    extraction = Extraction(
+        size, args.resize, args.interpolation, args.batch_size, args.workers, precision
+    )
     label = args.label or label_of_weights(weights)
     init = args.init_label or init_of(weights)
     file = results_file(args)

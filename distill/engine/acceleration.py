@@ -4,6 +4,7 @@ import torch
 from mmengine.config import Config
 
 from distill.backbones import Backbone
+from distill.distributed import mixed_precision
 from distill.errors import UserError
 from distill.methods.base import Method
 
@@ -18,12 +19,10 @@ def use_mixed_precision(config: Config) -> None:
     Raises:
         UserError: no GPU.
     """
-    if not torch.cuda.is_available():
-        raise UserError("--amp needs a CUDA GPU, and none is available here; leave it out")
+    precision = mixed_precision()
     wrapper = config.optim_wrapper
     wrapper.type = "AmpOptimWrapper"
-    native = torch.cuda.is_bf16_supported(including_emulation=False)
-    wrapper.setdefault("dtype", "bfloat16" if native else "float16")
+    wrapper.setdefault("dtype", precision)
     # bfloat16 has float32's range: no gradient vanishes, and none is looked at for an overflow
     wrapper.setdefault("loss_scale", dict(enabled=False) if wrapper.dtype == "bfloat16" else "dynamic")
 

@@ -20,7 +20,7 @@ from distill.backbones.weights import state_sha256
 from distill.data.labelled import LabelledSet
 from distill.distributed import default_device, rank
 from distill.errors import UserError
-from distill.features import Pictures, Store, describe, fill
+from distill.features import PRECISIONS, Pictures, Store, describe, fill
 from distill.results.protocol import Protocol
 
 PARTS = ("train", "val")
@@ -61,7 +61,8 @@ class Extraction:
     The shorter side is resized to ``resize`` and the centre ``image_size`` x ``image_size`` cut out.
     ``resize`` is by default ImageNet's rule, ``round(image_size * 256 / 224)``; ``resize=image_size``
     crops no margin, which leaves images of that very size as they are; ``resize="squash"`` makes the whole
-    picture that square.
+    picture that square. The network computes in ``precision``, other than ``float32`` by autocast; its
+    features are float32 all the same.
     """
 
     image_size: int = 224
@@ -69,6 +70,7 @@ class Extraction:
     interpolation: str = "bilinear"
     batch_size: int = 256
     workers: int = 2
+    precision: str = "float32"
 
     def __post_init__(self):
         if self.image_size < 1 or self.batch_size < 1 or self.workers < 0:
@@ -78,6 +80,8 @@ class Extraction:
             raise UserError(f"resize is {side!r}; valid: image_size ({self.image_size}) or more, {SQUASH!r}")
         if self.interpolation not in INTERPOLATIONS:
             raise UserError(f"interpolation is {self.interpolation!r}; valid: {', '.join(INTERPOLATIONS)}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"precision is {self.precision!r}; valid: {', '.join(PRECISIONS)}")
 
     @property
     def resized_to(self) -> int | str:
@@ -153,7 +157,9 @@ def filled(
         network: images (B, 3, H, W) uint8 -> (B, width), in eval mode.
         fingerprint: what identifies it.
     """
-    made_from = describe(fingerprint, len(images), images.fingerprint, extraction.view, dtype)
+    made_from = describe(
+        fingerprint, len(images), images.fingerprint, extraction.view, dtype, extraction.precision
+    )
     store = Store(folder, made_from, width)
     quiet = None if rank() == 0 else True  # None: where there is no terminal
     with tqdm(total=len(images), desc=str(images.root), disable=quiet, leave=False) as bar:

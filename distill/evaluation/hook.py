@@ -35,7 +35,7 @@ class EvaluationHook(Hook):
         evaluators: configs of ``distill.registry.EVALUATORS``.
         interval: epochs.
         extraction: fields of ``distill.evaluation.Extraction`` (``image_size``, ``resize``,
-            ``interpolation``, ``batch_size``, ``workers``).
+            ``interpolation``, ``batch_size``, ``workers``, ``precision``).
 
     Raises:
         UserError: data without the two folders, or a bad field; as training starts: folders that

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from distill.backbones import Backbone
 from distill.backbones.weights import Weights, state_sha256
@@ -201,8 +203,14 @@ def settings_of(
     settings = asdict(extraction) | {"resize": extraction.resized_to, "mean": mean, "std": std}
     for part, images in zip(PARTS, (train, val), strict=True):
         if part in evaluator.protocol.parts:
-            settings[part] = {"folder": str(images.root), "images": len(images)}
+            settings[part] = {"folder": str(images.root), "images": len(images), "content": content(images)}
     return settings | {evaluator.protocol.name: asdict(evaluator)}
+
+
+def content(images: LabelledSet) -> str:
+    """Ten characters that change with the images, their classes and their labels."""
+    parts = [images.fingerprint, images.classes, sha256(np.ascontiguousarray(images.labels)).hexdigest()]
+    return sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
 def _digest(backbone: Backbone, train: LabelledSet, val: LabelledSet, settings: dict) -> str:
@@ -210,7 +218,7 @@ def _digest(backbone: Backbone, train: LabelledSet, val: LabelledSet, settings: 
     kept = {key: value for key, value in settings.items() if key not in ("workers", "batch_size")}
     images = [part.fingerprint for part in (train, val)]
     parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *images, kept]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 
 def format_table(results: Iterable[Result]) -> list[str]:

@@ -1,6 +1,6 @@
 """Features of a data set: computed once, by all processes together, into a folder that is memory-mapped."""
 
 from distill.features.fill import Pictures, fill
-from distill.features.store import DTYPES, Store, compare, describe, read_record
+from distill.features.store import DTYPES, PRECISIONS, Store, compare, describe, read_record
 
-__all__ = ["DTYPES", "Pictures", "Store", "compare", "describe", "fill", "read_record"]
+__all__ = ["DTYPES", "PRECISIONS", "Pictures", "Store", "compare", "describe", "fill", "read_record"]

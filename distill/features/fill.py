@@ -89,7 +89,7 @@ def fill(
     # no_grad, not inference_mode: what a network caches here must still serve in training
     with torch.no_grad():
         for first, images, unreadable in loader:
-            rows = _forward(network, images.to(device), store)
+            rows = _forward(network, images.to(device, non_blocking=True), store)
             _check_finite(rows, first, pictures, store)
             store.write(first, rows, unreadable)
             if progress is not None:
@@ -123,8 +123,10 @@ def _collate(items: list[tuple[int, Tensor, list[str]]]) -> tuple[int, Tensor, l
 
 def _forward(network: nn.Module, images: Tensor, store: Store) -> np.ndarray:
     """Rows (B, D) as they are to be kept."""
+    precision = getattr(torch, store.made_from["precision"])
     try:
-        features = network(images)
+        with torch.autocast(images.device.type, precision, enabled=precision != torch.float32):
+            features = network(images)
     except (RuntimeError, AssertionError) as error:
         batch = f"{len(images)} images of {images.shape[-1]} px"
         reason = str(error).strip().split("\n")[0]

@@ -26,10 +26,14 @@ from distill.results.atomic import write_json
 from distill.results.manifest import differing_keys, flatten
 
 DTYPES = ("float16", "float32")
+PRECISIONS = ("float32", "bfloat16", "float16")
+OLDER = {"precision": "float32"}  # what records without these keys mean
 # half precision keeps a unit vector's similarities to about 1e-3: fine at T = 0.04, not at SEED's 1e-4
 
 
-def describe(network: dict, images: int, fingerprint: str, view: dict, dtype: str) -> dict:
+def describe(
+    network: dict, images: int, fingerprint: str, view: dict, dtype: str, precision: str = "float32"
+) -> dict:
     """The record of what features are made from, by which ``compare`` tells whether they can be used.
 
     Args:
@@ -37,12 +41,18 @@ def describe(network: dict, images: int, fingerprint: str, view: dict, dtype: st
         images: their number.
         fingerprint: of their names and sizes (``fingerprint_files``).
         view: config of the fixed preprocessing.
-        dtype: ``float16`` or ``float32``; UserError for another.
+        dtype: of the rows on the disk, ``float16`` or ``float32``.
+        precision: that the network computes in, one of ``PRECISIONS``; other than ``float32`` by autocast.
+
+    Raises:
+        UserError: another dtype or precision.
     """
     if dtype not in DTYPES:
         raise UserError(f"cache dtype {dtype!r}; valid: {', '.join(DTYPES)}")
+    if precision not in PRECISIONS:
+        raise UserError(f"precision is {precision!r}; valid: {', '.join(PRECISIONS)}")
     data = {"images": images, "fingerprint": fingerprint}
-    return {"teacher": network, "data": data, "view": view, "dtype": dtype}
+    return {"teacher": network, "data": data, "view": view, "dtype": dtype, "precision": precision}
 
 
 def compare(folder: Path, made_from: dict, wanted: dict) -> None:
@@ -91,7 +101,7 @@ class Store:
         if not (self.folder / "cache.json").exists():
             self._remove_parts()  # they belong to a record that somebody removed
             _write_first(self.folder / "cache.json", {"made_from": made_from, "done": 0, "unreadable": []})
-        self.made_from = _read(self.folder / "cache.json")["made_from"]
+        self.made_from = {**OLDER, **_read(self.folder / "cache.json")["made_from"]}
         compare(self.folder, self.made_from, made_from)
         self.made, self.unreadable = _state(self.folder, self.count)
         if self.made.any() and not self.file.exists():

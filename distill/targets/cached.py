@@ -21,6 +21,7 @@ def write_cache(
     data_root: str,
     view: dict,
     dtype: str = "float16",
+    precision: str = "float32",
     batch_size: int = 64,
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
@@ -29,7 +30,8 @@ def write_cache(
 
     Args:
         view: config of the fixed preprocessing, e.g. ``dict(type="CentreCrop", size=224)``.
-        dtype: ``float16`` or ``float32``.
+        dtype: of the rows, ``float16`` or ``float32``.
+        precision: that the teacher computes in, ``float32``, or ``bfloat16`` or ``float16`` by autocast.
         progress: called with (rows done, rows in all) after every batch.
 
     Returns:
@@ -40,7 +42,7 @@ def write_cache(
             embedding is NaN or infinite.
     """
     images = open_images(data_root)
-    made_from = describe(teacher.fingerprint(), len(images), images.fingerprint, view, dtype)
+    made_from = describe(teacher.fingerprint(), len(images), images.fingerprint, view, dtype, precision)
     store = Store(folder, made_from, teacher.width)
     return fill(store, teacher, Pictures(images, view), batch_size, workers, progress)
 

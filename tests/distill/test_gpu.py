@@ -10,12 +10,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from distill import pretrain
 from distill.backbones import Backbone
 from distill.checkpoints import read_weights
+from distill.data.image_files import open_images
+from distill.data.labelled import LabelledFolder
+from distill.distributed import mixed_precision
+from distill.evaluation import Extraction, extract
 from distill.modules.kmeans import assign, faiss_for, kmeans
 from tests.conftest import ROOT
 from tests.distill.methods.small import SMALL, Inputs, arguments
@@ -125,6 +130,18 @@ def test_faiss_on_a_gpu_finds_the_clusters_of_the_cpu():
     for labels in found:
         assert all(len(part.unique()) == 1 for part in labels.view(8, 50)), "well separated clusters"
     assert torch.equal((found[0][:, None] == found[0]), (found[1][:, None] == found[1]))
+
+
+def test_features_in_mixed_precision(image_folder):
+    """``--amp``: about the features of float32, made where the network is."""
+    torch.manual_seed(0)
+    network = Backbone("resnet10t").cuda()
+    images = LabelledFolder(image_folder, open_images(image_folder).files, ("one",), np.zeros(24, int))
+    whole, mixed = (
+        extract(network, images, Extraction(32, 32, precision=precision, workers=0)).x
+        for precision in ("float32", mixed_precision())
+    )
+    assert 0 < (mixed - whole).norm() < 0.05 * whole.norm()
 
 
 @pytest.mark.parametrize("name", ["compress_2q", "moco_v2", "pcd", "swav"])

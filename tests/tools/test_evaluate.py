@@ -264,6 +264,10 @@ def test_other_layouts_are_recognised(evaluate, data, tmp_path):
         ),
         (("my_run/last.pth", "--data", "images", "--resize", "16"), "resize is 16; valid: image_size (32)"),
         (("my_run/last.pth", "--data", "images", "--device", "gpu"), "--device gpu: "),
+        pytest.param(
+            ("my_run/last.pth", "--data", "images", "--amp"), "--amp needs a CUDA GPU",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="here is one"),
+        ),
     ],
 )
 def test_mistakes_are_one_line(evaluate, monkeypatch, data, checkpoint, tmp_path, arguments, message):

@@ -1,5 +1,6 @@
 import contextlib
 import importlib
+import json
 import random
 
 import numpy as np
@@ -147,6 +148,7 @@ def test_an_image_size_that_the_network_does_not_take_is_one_line(image_folder):
         (dict(resize="stretch"), r"resize is 'stretch'; valid: image_size \(224\) or more, 'squash'"),
         (dict(interpolation="cubic"), "valid: bilinear, bicubic"),
         (dict(batch_size=0), "batch_size"),
+        (dict(precision="half"), "precision is 'half'; valid: float32, bfloat16, float16"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):
@@ -186,6 +188,27 @@ def test_kept_features_of_something_else_are_refused(image_folder, backbone, tmp
     (folder.root / "cat" / "0.png").unlink()
     with pytest.raises(UserError, match=r"data\.fingerprint, data\.images differ"):
         extract(backbone, list_labelled(folder.root), Extraction(**SMALL), tmp_path / "features")
+
+
+def test_features_in_mixed_precision_are_close_and_not_taken_for_others(image_folder, backbone, tmp_path):
+    """Autocast on the CPU computes in bfloat16 as a GPU does: eight bits of each number's fraction."""
+    folder = list_labelled(image_folder("train"))
+    made = {
+        precision: extract(backbone, folder, Extraction(precision=precision, **SMALL), tmp_path / precision)
+        for precision in ("float32", "bfloat16")
+    }
+    whole, mixed = (found.x for found in made.values())
+    assert mixed.dtype == torch.float32 and not torch.equal(mixed, whole)
+    assert (mixed - whole).norm() < 0.02 * whole.norm()
+    with pytest.raises(UserError, match=r"\(precision differ\)"):
+        extract(backbone, folder, Extraction(**SMALL), tmp_path / "bfloat16")
+    record = tmp_path / "float32" / "cache.json"
+    older = json.loads(record.read_text())
+    del older["made_from"]["precision"]  # as records were when there was no other
+    record.write_text(json.dumps(older))
+    assert torch.equal(extract(backbone, folder, Extraction(**SMALL), tmp_path / "float32").x, whole)
+    with pytest.raises(UserError, match=r"\(precision differ\)"):
+        extract(backbone, folder, Extraction(precision="bfloat16", **SMALL), tmp_path / "float32")
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,22 @@ def test_what_has_a_row_is_left_out_and_the_rest_goes_on(root, backbone, tmp_pat
     assert not planned(data={"": data["cifar10"]}).done, "a folder of one's own is no known set"
 
 
+def test_other_labels_or_pictures_under_the_same_name_are_another_measurement(root, backbone):
+    (train, val), taken = load_sets(["cifar10"], root)[0]["cifar10"], [KNN(), Retrieval()]
+    results_ = evaluate(backbone, train, val, taken, SMALL, data="cifar10", say=lambda _: None)
+    rows = [result.row("mine", "random", WEIGHTS, 0) for result in results_]
+    is_done = done_before(rows, backbone, WEIGHTS, SMALL, 0)
+
+    def done(train=train, val=val) -> list[str]:
+        return named(make_plan(taken, {"cifar10": (train, val)}, is_done).done)
+
+    assert done() == ["knn on cifar10", "retrieval on cifar10"]
+    assert not done(val=replace(val, labels=np.roll(val.labels, 1)))
+    assert not done(val=replace(val, pixels=255 - val.pixels))
+    # retrieval does not look at the training images
+    assert done(train=replace(train, labels=np.roll(train.labels, 1))) == ["retrieval on cifar10"]
+
+
 def test_known_sets_are_the_same_wherever_they_lie(root, backbone, tmp_path):
     WRITERS["cifar10"](tmp_path)
     here, there = (load_sets(["cifar10"], place)[0] for place in (root, tmp_path))
