@@ -1,5 +1,6 @@
 """Small real files that many tests read."""
 
+import functools
 import gc
 import os
 import runpy
@@ -44,20 +45,27 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def format_once():
-    """mmengine formats a run's config a dozen times; the same text comes out, and yapf is slow."""
+def nothing_for_the_eye():
+    """What mmengine does for every run's log: line breaks of the config, by yapf, and versions of compilers.
+
+    Both take longer than ten steps of a small network. Runs in processes of their own do it all the same.
+    """
     from mmengine.config import config
-
-    known, format_code = {}, config.FormatCode
-
-    def formatted(text: str, **options):
-        key = (text, str(options))
-        if key not in known:
-            known[key] = format_code(text, **options)
-        return known[key]
+    from mmengine.runner import runner
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "FormatCode", formatted)
+        patch.setattr(config, "FormatCode", lambda text, **options: (text, True))
+        patch.setattr(runner, "collect_env", functools.cache(runner.collect_env))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def index_read_once():
+    """mmengine reads some 200 index files for each config with an ``mmdet::`` or ``mmseg::`` base."""
+    from mmengine.config import utils
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(utils, "load", functools.cache(utils.load))
         yield
 
 

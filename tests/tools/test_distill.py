@@ -275,7 +275,8 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(run_tool, image
 def by_torchrun(*arguments) -> subprocess.CompletedProcess:
     """``torchrun --nproc-per-node 2 tools/distill.py ARGUMENTS``."""
     tool = Path(__file__).resolve().parents[2] / "tools" / "distill.py"
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", tool, *arguments]
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, *torchrun, tool, *arguments]
     return subprocess.run(
         list(map(str, command)),
         capture_output=True,

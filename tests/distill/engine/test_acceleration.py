@@ -56,12 +56,13 @@ def test_compiled_networks_learn_the_same_and_keep_their_keys(name, quick_compil
 
 @pytest.mark.parametrize("compiled_first", [True, False])
 def test_a_run_goes_on_compiled_or_not(compiled_first, quick_compiler, method_inputs, tmp_path):
-    whole = run(method_inputs, tmp_path / "whole")
+    """SimCLR, which has one network to compile."""
+    whole = run(method_inputs, tmp_path / "whole", "simclr")
     broken = tmp_path / "broken"
-    run(method_inputs, broken, compile=compiled_first)
+    run(method_inputs, broken, "simclr", compile=compiled_first)
     for later in ("iter_9.pth", "iter_10.pth"):
         (broken / later).unlink()
-    assert_close(whole, run(method_inputs, broken, compile=not compiled_first, resume=True))
+    assert_close(whole, run(method_inputs, broken, "simclr", compile=not compiled_first, resume=True))
 
 
 def test_a_machine_that_cannot_compile_is_one_line():

@@ -11,7 +11,7 @@ from mmengine.config import Config
 
 from distill.engine.recipe import recipe
 
-STUDENT = "mobilenetv3_small_050"
+STUDENT = "test_efficientnet"
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ CLUSTERS = {"model.hidden": 32, "model.projection": 16, "model.prototypes": 12} 
 STARTED = {"model.queue_length": 4, "model.queue_start_epoch": 0}  # full, and used, from the second step on
 # maps of 2 x 2 pixels
 PIXELS = {"model.hidden": 32, "model.attention_width": 32, "train_dataloader.dataset.augmentation.size": 64}
-ONLINE = "mobilenetv3_small_075"  # a teacher that is trained too
+ONLINE = "mobilenetv3_small_050"  # a teacher that is trained too
 
 SMALL = {
     "compress_1q": Small("compress_1q"),
