@@ -75,9 +75,8 @@ def main() -> None:
 def line(name: str, found: dict[str, tuple[float, float]], batch: int) -> str:
     """A row of the table from (seconds, megabytes) of both."""
     (step, memory), (bare, least) = found["step"], found["bare"]
-    return (
-        f"{name:26} {batch / step:15.1f} {batch / bare:16.1f} {step / bare:6.2f} {memory:12.0f} {least:15.0f}"
-    )
+    rates = "".join(f" {rate:15.{2 if rate < 10 else 1}f}" for rate in (batch / step, batch / bare))
+    return f"{name:26}{rates} {step / bare:7.2f} {memory:12.0f} {least:15.0f}"
 
 
 def measure(name: str, args: argparse.Namespace, folder: Path) -> dict[str, tuple[float, float]]:

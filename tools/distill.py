@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
     quick.add_argument(
         "--lr", type=float, help="learning rate for the whole batch, instead of the scaled one"
     )
-    quick.add_argument("--workers", type=int, help="data loading processes for each training process")
+    quick.add_argument(
+        "--workers", type=int,
+        help="data loading processes for each training process (default: 8, or as many as it has cores)",
+    )  # fmt: skip
     run = parser.add_argument_group("the run")
     run.add_argument("--work-dir", help="where to write (default: work_dirs/NAME)")
     run.add_argument(

@@ -3,6 +3,7 @@
 from mmengine.config import Config
 
 from distill.data.image_files import open_images
+from distill.distributed import own_cores
 from distill.engine.config_root import config_root
 from distill.errors import UserError, unknown
 from distill.registry import MODELS
@@ -30,7 +31,8 @@ def recipe(
     """The config of a run, and a line for everything in it that is not as published.
 
     Fewer epochs shorten the schedule in proportion; another batch size scales the learning rate linearly
-    unless ``lr`` is given; settings that the method ties to the size of the data set follow it.
+    unless ``lr`` is given; settings that the method ties to the size of the data set follow it. By default
+    there are no more data workers than cores for them, which changes no image.
 
     Raises:
         UserError: unknown method, a teacher that is missing or not wanted, or no images.
@@ -70,9 +72,9 @@ def recipe(
             notes.append(f"lr {optimizer.lr:g} -> {scaled:g}: linear rule, {batch_size}/{config.batch_size}")
             optimizer.lr = scaled
         config.batch_size = batch_size
-    if workers is not None:
-        config.train_dataloader.num_workers = workers
-        config.train_dataloader.persistent_workers = workers > 0
+    loader = config.train_dataloader
+    loader.num_workers = min(loader.num_workers, own_cores()) if workers is None else workers
+    loader.persistent_workers = loader.num_workers > 0
     return config, notes
 
 

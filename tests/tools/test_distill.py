@@ -188,6 +188,19 @@ def test_mistakes_are_named_in_one_line(message, image_folder, teacher_file, tmp
     assert not list(tmp_path.rglob("*.pth"))
 
 
+@pytest.mark.parametrize(
+    ("cores", "processes", "given", "workers"),
+    [(64, 1, None, 8), (2, 1, None, 2), (16, 8, None, 2), (1, 2, None, 1), (2, 1, 5, 5), (2, 1, 0, 0)],
+)
+def test_no_more_data_workers_than_cores_unless_asked_for(
+    cores, processes, given, workers, image_folder, monkeypatch
+):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    loader = recipe("simclr", str(image_folder), "resnet18", workers=given)[0].train_dataloader
+    assert (loader.num_workers, loader.persistent_workers) == (workers, workers > 0)
+
+
 def test_a_config_given_as_an_object_is_not_changed(image_folder, teacher_file, tmp_path):
     config, _ = recipe("compress_1q", str(image_folder), "mobilenetv3_small_050", str(teacher_file))
     before = config.pretty_text
