@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -67,8 +68,10 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(settings, photos, tmp_path):
     victim = packing(*arguments, "--out", tmp_path / "killed", "--workers", 2)
     while not list((tmp_path / "killed").glob("*.tar")) and victim.poll() is None:
         time.sleep(0.001)
+    workers = psutil.Process(victim.pid).children()
     victim.send_signal(signal.SIGKILL)
     assert victim.wait() == -signal.SIGKILL and not (tmp_path / "killed/packed_images.index").exists()
+    assert len(workers) >= 2 and not psutil.wait_procs(workers, timeout=2)[1], "they end with it"
     left = {file: file.stat().st_ino for file in (tmp_path / "killed").glob("*.tar")}
     with pytest.raises(UserError, match="killed: the images are not all packed"):
         open_images(tmp_path / "killed")

@@ -20,6 +20,7 @@ from distill.evaluation import (
     linear,
     list_labelled,
 )
+from distill.evaluation.run import content
 from distill.results.protocol import Protocol
 
 SMALL = Extraction(image_size=32, batch_size=8, workers=0)
@@ -51,7 +52,8 @@ def test_one_extraction_feeds_all_evaluators(image_folder, backbone):
     assert (first.metrics, second.metrics) == ({"value": 2.0}, {"value": 3.0})
     assert second.settings["spy"] == {"scale": 3.0}
     assert second.settings["image_size"] == 32 and second.settings["resize"] == 37
-    assert second.settings["val"] == {"folder": str(val.root), "images": 12, "unreadable": 0}
+    expected = {"folder": str(val.root), "images": 12, "unreadable": 0, "content": content(val)}
+    assert second.settings["val"] == expected
     assert len(lines) == 2 and "train: 12 images, 2 classes" in lines[0]
 
 
@@ -77,7 +79,8 @@ def test_corrupt_images_are_told(image_folder, backbone):
     lines = []
     (result,) = evaluate(backbone, folder, folder, [KNN()], SMALL, lines.append)
     assert f"skipped, could not be read: {train / 'dog' / '7.png'}" in lines
-    assert result.settings["train"] == {"folder": str(train), "images": 99, "unreadable": 1}
+    found = result.settings["train"]
+    assert (found["folder"], found["images"], found["unreadable"]) == (str(train), 99, 1)
 
 
 def test_table_is_aligned():
