@@ -15,19 +15,16 @@ def data(tmp_path_factory):
     return root
 
 
-def test_rows_are_added_once_and_the_table_holds_all(data, teacher_file, run_tool, run_here, tmp_path):
+def test_rows_are_added_once_and_the_table_holds_all(data, teacher_file, run_here, tmp_path):
     command = [
         "compare_methods.py", "--data", data, "--teacher", teacher_file, "--student", "mobilenetv3_small_050",
         "--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "0", "--out", tmp_path,
     ]  # fmt: skip
-    first = run_tool(*command, "--only", "reg")
-    assert first.returncode == 0, first.stderr
-    assert "| Reg |" in first.stdout
-    second = run_tool(*command, "--only", "reg,oss_offline,moco_v2")
-    assert second.returncode == 0, second.stderr
-    assert "== Reg" not in second.stdout, "done before"
+    assert "| Reg |" in run_here(*command, "--only", "reg")
+    second = run_here(*command, "--only", "reg,oss_offline,moco_v2")
+    assert "== Reg" not in second, "done before"
     labels = ("Reg", "OSS offline", "MoCo-v2")
-    assert all(f"| {label} |" in second.stdout for label in labels)
+    assert all(f"| {label} |" in second for label in labels)
     rows = results.read(tmp_path / "results.jsonl")
     assert [(row["label"], row["task"]) for row in rows] == [
         (label, task) for label in labels for task in ("knn", "linear", "cluster_alignment")
