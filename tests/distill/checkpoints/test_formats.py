@@ -106,22 +106,22 @@ def test_embeddings_are_those_of_the_original_network(builder, arch, tmp_path):
 
 # one key each of a backbone and of a head: where the file has it, and its name within
 SPOILED = [
-    (moco_v3, "resnet50", "momentum_encoder.", "layer3.1.bn1.weight"),
-    (moco_v3, "resnet50", "momentum_encoder.fc.", "0.weight"),
-    (moco_v3, "resnet50", "momentum_encoder.fc.", "4.running_var"),
-    (moco_v3, "vit_base_patch16_224", "momentum_encoder.", "blocks.5.norm1.bias"),
-    (moco_v3, "vit_base_patch16_224", "momentum_encoder.head.", "3.weight"),
-    (byol_revisit_airl, "resnet50", "target_encoder.", "layer3.1.bn1.weight"),
-    (byol_revisit_airl, "resnet50", "target_encoder.fc.", "3.weight"),
-    (byol_revisit_airl, "resnet50", "target_encoder.fc.", "1.bias"),
-    (byol_openselfsup, "resnet50", "target_net.0.", "layer3.1.bn1.weight"),
-    (byol_openselfsup, "resnet50", "target_net.1.mlp.", "0.weight"),
-    (byol_lightly, "resnet50", "teacher_backbone.", "layer3.1.bn1.weight"),
-    (byol_lightly, "resnet50", "teacher_projection_head.layers.", "1.weight"),
-    (barlow_twins, "resnet50", "backbone.", "layer3.1.bn1.weight"),
-    (barlow_twins, "resnet50", "projector.", "3.weight"),
-    (dino, "resnet50", "backbone.", "layer3.1.bn1.weight"),
-    (dino, "vit_small_patch16_224", "backbone.", "blocks.5.norm1.bias"),
+    (moco_v3, "resnet18", "momentum_encoder.", "layer3.1.bn1.weight"),
+    (moco_v3, "resnet18", "momentum_encoder.fc.", "0.weight"),
+    (moco_v3, "resnet18", "momentum_encoder.fc.", "4.running_var"),
+    (moco_v3, "vit_tiny_patch16_224", "momentum_encoder.", "blocks.5.norm1.bias"),
+    (moco_v3, "vit_tiny_patch16_224", "momentum_encoder.head.", "3.weight"),
+    (byol_revisit_airl, "resnet18", "target_encoder.", "layer3.1.bn1.weight"),
+    (byol_revisit_airl, "resnet18", "target_encoder.fc.", "3.weight"),
+    (byol_revisit_airl, "resnet18", "target_encoder.fc.", "1.bias"),
+    (byol_openselfsup, "resnet18", "target_net.0.", "layer3.1.bn1.weight"),
+    (byol_openselfsup, "resnet18", "target_net.1.mlp.", "0.weight"),
+    (byol_lightly, "resnet18", "teacher_backbone.", "layer3.1.bn1.weight"),
+    (byol_lightly, "resnet18", "teacher_projection_head.layers.", "1.weight"),
+    (barlow_twins, "resnet18", "backbone.", "layer3.1.bn1.weight"),
+    (barlow_twins, "resnet18", "projector.", "3.weight"),
+    (dino, "resnet18", "backbone.", "layer3.1.bn1.weight"),
+    (dino, "vit_tiny_patch16_224", "backbone.", "blocks.5.norm1.bias"),
 ]
 
 
