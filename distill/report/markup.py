@@ -3,11 +3,16 @@
 import os
 from base64 import b64encode
 from html import escape
+from io import BytesIO
 from pathlib import Path
+
+from PIL import Image
 
 from distill.report import svg
 
 PNG = b"\x89PNG\r\n\x1a\n"
+LARGE = 300_000  # bytes: a PNG of photographs, which are a tenth of it as WebP
+SIDE = 2_400  # pixels, of what is large
 HEADING = 120  # letters of a label in a heading or a summary; the whole of it stands in the row itself
 
 
@@ -39,11 +44,28 @@ def figure(picture: str, caption: str, data: str, rows: list[dict]) -> str:
 
 
 def image(path: str, caption: str) -> str:
-    """A PNG as part of the page; a line in its place where it cannot be read."""
+    """A PNG as part of the page, a large one as WebP; a line in its place where it cannot be read."""
     content = Path(path).read_bytes() if os.path.isfile(path) else b""
-    if not content.startswith(PNG):
+    kind, small = _for_the_page(content)
+    if not small:
         return f'<p class="soft">Not there, or not a PNG: {cut(path, 300)}</p>'
-    return f'<img alt="{cut(caption, 300)}" src="data:image/png;base64,{b64encode(content).decode()}">'
+    return f'<img alt="{cut(caption, 300)}" src="data:image/{kind};base64,{b64encode(small).decode()}">'
+
+
+def _for_the_page(content: bytes) -> tuple[str, bytes]:
+    """What stands in the page for a PNG, and of what kind; b"" for anything else and for a torn one."""
+    if not content.startswith(PNG):
+        return "png", b""
+    if len(content) < LARGE:
+        return "png", content
+    stream = BytesIO()
+    try:
+        with Image.open(BytesIO(content)) as picture:
+            picture.thumbnail((SIDE, SIDE))
+            picture.save(stream, "WEBP", quality=80)
+    except OSError:
+        return "png", b""
+    return "webp", stream.getvalue()
 
 
 def code(text: object) -> str:
