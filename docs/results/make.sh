@@ -107,9 +107,11 @@ transfer() { # every start through each benchmark that has data here
     "${every[@]}"
 }
 
-figures() {
-  step figures "$PYTHON" tools/figures.py "${METHODS[0]}-$FIRST/last.pth" teacher.pth --random "$NETWORK" --data $IMAGES \
-    --image-size 192 --resize 192 --out figures
+figures() { # maps are as fine as the pictures are large; clusters need all training images, and no large ones
+  local networks=("${METHODS[0]}-$FIRST/last.pth" teacher.pth --random "$NETWORK" --data $IMAGES --out figures)
+  step maps "$PYTHON" tools/figures.py "${networks[@]}" --figures feature_maps --image-size 192 --resize 192
+  step clusters "$PYTHON" tools/figures.py "${networks[@]}" --figures cluster_grid "${PIXELS[@]}" --resize 64
+  step categories "$PYTHON" tools/figures.py --results results.jsonl --out figures
 }
 
 report() {
