@@ -12,7 +12,7 @@ from distill.report import svg
 
 PNG = b"\x89PNG\r\n\x1a\n"
 LARGE = 300_000  # bytes: a PNG of photographs, which are a tenth of it as WebP
-SIDE = 2_400  # pixels, of what is large
+SIDE = 1_600  # pixels, of what is large
 HEADING = 120  # letters of a label in a heading or a summary; the whole of it stands in the row itself
 
 

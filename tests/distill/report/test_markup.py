@@ -25,7 +25,7 @@ def test_a_drawing_stays_as_it_is_and_photographs_become_small(tmp_path):
     kind, content = within(markup.image(str(large), "b"))
     assert kind == "webp" and 5 * len(content) < large.stat().st_size
     with Image.open(BytesIO(content)) as shown:
-        assert shown.size == (2400, 1600)
+        assert shown.size == (1600, 1067)
         expected = np.asarray(photograph.resize(shown.size), np.float32)
         assert np.abs(np.asarray(shown.convert("RGB")) - expected).mean() < 5
 
