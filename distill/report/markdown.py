@@ -78,8 +78,7 @@ def _sweep(sweep: Sweep) -> str:
         [", ".join(point), *(str(sweep.cells.get((metric, point), "")) for metric in sweep.metrics)]
         for point in sweep.points
     ]
-    title = quoted(f"{sweep.name}: {sweep.task.title}")
-    return f"## {title}\n\n{quoted(f'Data: {sweep.data}')}\n\n{_grid(head, lines)}"
+    return f"## {quoted(sweep.title)}\n\n{quoted(f'Data: {sweep.data}')}\n\n{_grid(head, lines)}"
 
 
 def _grid(head: list[str], lines: list[list[str]]) -> str:

@@ -28,6 +28,15 @@ class Sweep:
     cells: dict[tuple[str, tuple[str, ...]], Cell]
 
     @property
+    def varied(self) -> str:
+        return " and ".join(self.keys)
+
+    @property
+    def title(self) -> str:
+        """Tells apart the grids of one config as well."""
+        return f"{self.name}: {self.task.title} over {self.varied}"
+
+    @property
     def points(self) -> list[tuple[str, ...]]:
         """The grid's values, each once, numbers in their order."""
         points = dict.fromkeys(point for _, point in self.cells)
@@ -71,7 +80,7 @@ def sweeps_of(rows: list[dict]) -> list[Sweep]:
         if not cells:
             continue
         found.append(Sweep(tasks.of(group[-1]), name, data, keys, group, cells))
-    return sorted(found, key=lambda sweep: (sweep.name, tasks.place(sweep.task)))
+    return sorted(found, key=lambda sweep: (sweep.name, sweep.keys, tasks.place(sweep.task)))
 
 
 def as_html(sweep: Sweep) -> str:
@@ -91,16 +100,15 @@ def as_html(sweep: Sweep) -> str:
         for rest, points in of_rest.items()
     ]
     measured = sweep.task.read_as(metric)
-    caption = f"{sweep.task.title}, {measured}, over {' and '.join(sweep.keys)}, {count_seeds(sweep.rows)}."
+    caption = f"{sweep.task.title}, {measured}, over {sweep.varied}, {count_seeds(sweep.rows)}."
     chart = curves.lines(series, caption, across, f"{measured}, percent", words)
     lines = [
         [", ".join(point), *(str(sweep.cells.get((metric, point), "")) for metric in sweep.metrics)]
         for point in sweep.points
     ]
     head = [", ".join(sweep.keys), *map(sweep.task.read_as, sweep.metrics)]
-    title = f"{sweep.name}: {sweep.task.title}"
-    heading = f"<h3>{markup.cut(title)}</h3>"
-    table = markup.table(head, lines, f"{title}, percent")
+    heading = f"<h3>{markup.cut(sweep.title)}</h3>"
+    table = markup.table(head, lines, f"{sweep.title}, percent")
     return heading + markup.figure(chart, caption, sweep.data or "unknown", sweep.rows) + table
 
 
