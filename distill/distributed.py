@@ -57,7 +57,9 @@ def first_host(nodes: str) -> str:
 
 def own_cores() -> int:
     """How many processor cores there are for each training process on this machine, at least 1."""
-    return max(1, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+    # not every system can tell which cores a process may use
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def default_device() -> str:

@@ -45,7 +45,7 @@ def pytest_collection_finish():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def nothing_for_the_eye():
+def quick_logs():
     """What mmengine does for every run's log: line breaks of the config, by yapf, and versions of compilers.
 
     Both take longer than ten steps of a small network. Runs in processes of their own do it all the same.

@@ -223,9 +223,7 @@ def main() -> None:
 
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     precision = mixed_precision() if args.amp else "float32"
-    extraction = Extraction(
-        size, args.resize, args.interpolation, args.batch_size, args.workers, precision
-    )
+    extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers, precision)
     label = args.label or label_of_weights(weights)
     init = args.init_label or init_of(weights)
     file = results_file(args)

@@ -176,7 +176,7 @@ def evaluate(
                     settings[part] |= {"images": len(taken.x), "unreadable": len(taken.unreadable)}
         else:
             start = time.perf_counter()
-            folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, train, val, settings)}"
+            folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, settings)}"
             images = Images(backbone, train, val, prepared(extraction, protocol), folder, say)
             with untouched_random_state():
                 found = evaluator.run(images)
@@ -213,11 +213,10 @@ def content(images: LabelledSet) -> str:
     return sha256(json.dumps(parts).encode()).hexdigest()[:10]
 
 
-def _digest(backbone: Backbone, train: LabelledSet, val: LabelledSet, settings: dict) -> str:
+def _digest(backbone: Backbone, settings: dict) -> str:
     """Ten characters that change with the weights, the images and the settings, but for the machine's."""
     kept = {key: value for key, value in settings.items() if key not in ("workers", "batch_size")}
-    images = [part.fingerprint for part in (train, val)]
-    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), *images, kept]
+    parts = [backbone.arch, state_sha256(backbone.net.state_dict()), kept]
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:10]
 
 

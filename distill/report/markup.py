@@ -53,7 +53,7 @@ def image(path: str, caption: str) -> str:
 
 
 def _for_the_page(content: bytes) -> tuple[str, bytes]:
-    """What stands in the page for a PNG, and of what kind; b"" for anything else and for a torn one."""
+    """What stands in the page for a PNG, and of what kind; b"" for what is none or large and torn."""
     if not content.startswith(PNG):
         return "png", b""
     if len(content) < LARGE:
@@ -63,7 +63,7 @@ def _for_the_page(content: bytes) -> tuple[str, bytes]:
         with Image.open(BytesIO(content)) as picture:
             picture.thumbnail((SIDE, SIDE))
             picture.save(stream, "WEBP", quality=80)
-    except OSError:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises for these
         return "png", b""
     return "webp", stream.getvalue()
 

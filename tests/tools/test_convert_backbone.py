@@ -22,13 +22,13 @@ ARCHITECTURES = (
     "semnasnet_100", "fbnetc_100", "hardcorenas_a", "ghostnet_100", "repvgg_a0", "densenet121",
     "convnext_atto", "tinynet_e", "alexnet_compress",
 )  # fmt: skip
-# how a network is cut is the same code for all frameworks (tests/transfer/network): these try each adapter
+# MMDetection has MMSegmentation's adapter, so that some kinds of networks are enough there
 KINDS = (
     "resnet18", "mobilenetv3_large_100", "efficientnet_b0", "densenet121", "convnext_atto",
     "alexnet_compress",
 )  # fmt: skip
-TRIED = [("mmseg", arch) for arch in ARCHITECTURES]
-TRIED += [(target, arch) for target in ("detectron2", "mmdet") for arch in KINDS]
+TRIED = [(target, arch) for target in ("detectron2", "mmseg") for arch in ARCHITECTURES]
+TRIED += [("mmdet", arch) for arch in KINDS]
 BENCHMARKS = Path(__file__).resolve().parents[2] / "configs" / "transfer" / "mmseg"
 
 

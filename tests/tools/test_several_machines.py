@@ -14,7 +14,6 @@ import torch
 ROOT = Path(__file__).resolve().parents[2]
 DISTILL, OURS = str(ROOT / "tools" / "distill.py"), ["-m", "distill.launch"]
 TORCHRUN = ["-m", "torch.distributed.run"]
-ONE_MACHINE = ["--standalone", "--nproc-per-node"]  # a free port of its own
 ENDS_WITHIN = 20  # seconds after a process is lost; docs/clusters.md says 10, on a machine that is not shared
 
 
@@ -101,7 +100,8 @@ def two_by_two(image_folder, tmp_path_factory) -> dict:
 
 def test_two_agents_of_two_equal_one_of_four_and_one_process(two_by_two, image_folder, run_here, tmp_path):
     four, alone = tmp_path / "four", tmp_path / "alone"
-    together = start(*TORCHRUN, *ONE_MACHINE, "4", DISTILL, *arguments(image_folder, four))
+    line = arguments(image_folder, four)
+    together = start(*TORCHRUN, "--standalone", "--nproc-per-node", "4", DISTILL, *line)
     assert finished([together])[0] == [0]
     run_here("distill.py", *arguments(image_folder, alone))
     for key, value in state(four).items():
@@ -110,9 +110,10 @@ def test_two_agents_of_two_equal_one_of_four_and_one_process(two_by_two, image_f
         torch.testing.assert_close(value, two_by_two[key], rtol=1e-4, atol=1e-5)
 
 
-def test_a_lost_process_ends_all_in_one_line_and_the_same_command_goes_on(two_by_two, image_folder, tmp_path):
-    """The last process; tests/distill/test_peers.py loses each, the first one too."""
-    rank = 3
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_lost_process_ends_all_in_one_line_and_the_same_command_goes_on(
+    rank, two_by_two, image_folder, tmp_path
+):
     agents = two_agents(*arguments(image_folder, tmp_path), torchrun=OURS)
     pid = kill(rank, agents, after=tmp_path / "iter_1.pth")
     lost_at = time.time()
@@ -140,9 +141,8 @@ def test_a_lost_process_ends_all_in_one_line_and_the_same_command_goes_on(two_by
     ],
 )
 def test_a_mistake_is_told_once_and_not_by_every_process(wrong, line, image_folder, tmp_path):
-    two = start(*OURS, *ONE_MACHINE, "2", DISTILL, *arguments(image_folder, tmp_path, *wrong))
-    codes, _, errors = finished([two])
-    assert codes == [2]
+    codes, _, errors = finished(two_agents(*arguments(image_folder, tmp_path, *wrong), torchrun=OURS))
+    assert codes == [2, 2]
     assert [said for said in errors.splitlines() if not said.startswith((" ", "usage"))] == [line]
 
 

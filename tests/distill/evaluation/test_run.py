@@ -79,8 +79,8 @@ def test_corrupt_images_are_told(image_folder, backbone):
     lines = []
     (result,) = evaluate(backbone, folder, folder, [KNN()], SMALL, lines.append)
     assert f"skipped, could not be read: {train / 'dog' / '7.png'}" in lines
-    found = result.settings["train"]
-    assert (found["folder"], found["images"], found["unreadable"]) == (str(train), 99, 1)
+    expected = {"folder": str(train), "images": 99, "unreadable": 1, "content": content(folder)}
+    assert result.settings["train"] == expected
 
 
 def test_table_is_aligned():
