@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import os
 import time
 from collections.abc import Callable
@@ -121,9 +120,6 @@ def _train(config: Config, notes: list[str], state: Path | None, say: Callable[[
         if config.get("compile_networks"):
             acceleration.compile_networks(method)
         runner.train()
-    # these refer to one another: without a collection the loader's workers would live on in this process
-    del runner, method, images
-    gc.collect()
     if rank() == 0:
         say(f"student written to {config.work_dir}/last.pth")
 

@@ -45,6 +45,9 @@ class DistillRunner(Runner):
         try:
             return super().train()
         finally:
+            # The loader's workers end here. Left to the garbage collector, which closes their queues first,
+            # they would not hear of it, and torch would wait five seconds for each.
+            self.train_dataloader._iterator = None
             for hook in self.hooks:
                 if isinstance(hook, TrainingStateHook):
                     hook.settle()
