@@ -48,13 +48,15 @@ def pytest_collection_finish():
 def quick_logs():
     """What mmengine does for every run's log: line breaks of the config, by yapf, and versions of compilers.
 
-    Both take longer than ten steps of a small network. Runs in processes of their own do it all the same.
+    Both take longer than ten steps of a small network. Commands in processes of their own do it all the same.
     """
     from mmengine.config import config
     from mmengine.runner import runner
 
+    from tests.processes import unformatted
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "FormatCode", lambda text, **options: (text, True))
+        patch.setattr(config, "FormatCode", unformatted)
         patch.setattr(runner, "collect_env", functools.cache(runner.collect_env))
         yield
 

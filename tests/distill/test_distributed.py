@@ -1,11 +1,5 @@
 """Two real gloo processes give the loss, the gradient and the queue of one process."""
 
-import os
-import subprocess
-import sys
-from dataclasses import fields
-from pathlib import Path
-
 import pytest
 import torch
 import torch.distributed as dist
@@ -16,9 +10,8 @@ from distill.losses import nt_xent_loss
 from distill.methods.base import Method
 from distill.modules.memory import Queue
 from distill.registry import MODELS, TRANSFORMS
+from tests import processes
 from tests.distill.methods.small import SMALL, Inputs, small_config
-
-QUEUE = "queue"
 
 
 def build(name: str, inputs: Inputs) -> Method:
@@ -57,57 +50,22 @@ def two_steps(name: str, inputs: Inputs, rank: int, world: int) -> dict:
     return {"losses": losses, "gradients": gradients, "buffers": buffers}
 
 
-def in_two_processes(folder: Path, names: list[str], inputs: Inputs | None = None) -> None:
-    """Runs this file once for each rank; what they find is written to ``folder/NAME.RANK.pt``."""
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-    }
-    files = [str(getattr(inputs, field.name)) for field in fields(inputs)] if inputs else []
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder), str(rank), ",".join(names), *files],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-        )
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        process.wait(timeout=900)
-
-
-def found_by_both(folder: Path, name: str) -> list[dict]:
-    files = [folder / f"{name}.{rank}.pt" for rank in (0, 1)]
-    assert all(file.exists() for file in files), "a process failed at this or an earlier name: see stderr"
-    return [torch.load(file) for file in files]
-
-
-def one_of_two(folder: str, rank: str, names: str, *inputs: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=int(rank), world_size=2)
-    for name in names.split(","):
-        if name == QUEUE:
-            found = queue_and_nt_xent(int(rank))
-        else:
-            found = two_steps(name, Inputs(*map(Path, inputs)), int(rank), 2)
-        torch.save(found, f"{folder}/{name}.{rank}.pt")
-    dist.destroy_process_group()
+def all_of_one(rank: int, names: list[str], inputs: Inputs) -> dict[str, dict]:
+    return {name: two_steps(name, inputs, rank, 2) for name in names}
 
 
 @pytest.fixture(scope="module")
-def pair(request, method_inputs, tmp_path_factory) -> Path:
-    """One pair of processes for all methods that were asked for, because starting takes longest."""
+def pair(request, method_inputs, tmp_path_factory) -> list[dict[str, dict]]:
+    """One pair of processes for all methods that were asked for."""
     tests = [item for item in request.session.items if item.path == request.path]
     names = [test.callspec.params["name"] for test in tests if hasattr(test, "callspec")]
-    folder = tmp_path_factory.mktemp("pair")
-    in_two_processes(folder, names, method_inputs)
-    return folder
+    return processes.in_two(all_of_one, tmp_path_factory.mktemp("pair"), names, method_inputs)
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_two_processes_equal_one(name, method_inputs, pair):
     expected = two_steps(name, method_inputs, 0, 1)
-    for found in found_by_both(pair, name):
+    for found in (of_one[name] for of_one in pair):
         for ours, theirs in zip(expected["losses"], found["losses"], strict=True):
             torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
         assert expected["buffers"].keys() == found["buffers"].keys()
@@ -134,8 +92,7 @@ def queue_and_nt_xent(rank: int) -> dict:
 
 def test_queue_and_nt_xent_in_two_processes(tmp_path):
     """Both processes' queues wrap in rank order; mean loss and summed gradient are those of one process."""
-    in_two_processes(tmp_path, [QUEUE])
-    first, second = found_by_both(tmp_path, QUEUE)
+    first, second = processes.in_two(queue_and_nt_xent, tmp_path)
     # written in turn: 0 0 1 1 2 2 3 | 3 4 4 5 5, so places 0-4 hold the second round
     assert first["queue"]["anchors"][:, 0].tolist() == [3, 4, 4, 5, 5, 2, 3]
     torch.testing.assert_close(first["queue"], second["queue"], rtol=0, atol=0)
@@ -147,7 +104,3 @@ def test_queue_and_nt_xent_in_two_processes(tmp_path):
     # DistributedDataParallel averages, so one process's gradient is the mean of what both contribute
     together = torch.cat([first["grad"], second["grad"]], dim=1) / 2
     torch.testing.assert_close(z.grad, together)
-
-
-if __name__ == "__main__":
-    one_of_two(*sys.argv[1:])

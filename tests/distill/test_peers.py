@@ -1,6 +1,5 @@
 """Three real processes that end together."""
 
-import multiprocessing
 import os
 import signal
 import socket
@@ -13,10 +12,7 @@ import pytest
 
 from distill.errors import UserError
 from distill.peers import LOST, Alone, ending_together
-
-# a process that has imported torch and forks the three: importing takes longer than all that they do
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["distill.peers", "pytest"])
+from tests import processes
 
 Body = Callable[[int, Alone], None]
 
@@ -37,9 +33,7 @@ class Three:
         self.folder = folder
         with socket.create_server(("localhost", 0)) as server:
             port = server.getsockname()[1]
-        self.processes = [SERVER.Process(target=run, args=(rank, port, folder, body)) for rank in range(3)]
-        for process in self.processes:
-            process.start()
+        self.processes = [processes.start(run, rank, port, folder, body) for rank in range(3)]
 
     def send(self, rank: int, number: int) -> str:
         """Sends a signal to one when all have come; returns how the others call it."""

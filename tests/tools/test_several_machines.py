@@ -72,8 +72,8 @@ def finished(processes: list[subprocess.Popen]) -> tuple[list[int], str, str]:
     return [process.returncode for process in processes], *("".join(text) for text in zip(*said, strict=True))
 
 
-def kill(rank: int, agents: list[subprocess.Popen], after: Path) -> int:
-    """Kills a process of the run when the file ``after`` is there; returns its number for the system."""
+def kill(rank: int, agents: list[subprocess.Popen], after: Path) -> str:
+    """Kills a process of the run when the file ``after`` is there; returns what the others say of it."""
     while not after.exists():
         assert all(agent.poll() is None for agent in agents), finished(agents)
         time.sleep(0.01)
@@ -81,7 +81,8 @@ def kill(rank: int, agents: list[subprocess.Popen], after: Path) -> int:
         for child in Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split():
             if f"\0RANK={rank}\0" in Path(f"/proc/{child}/environ").read_text():
                 os.kill(int(child), signal.SIGKILL)
-                return int(child)
+                why = "it was killed, or its machine is gone; the same command with --resume goes on"
+                return f"error: process {rank} (pid {child} on {socket.gethostname()}) was lost: {why}"
     raise AssertionError(f"no process {rank}")
 
 
@@ -110,22 +111,18 @@ def test_two_agents_of_two_equal_one_of_four_and_one_process(two_by_two, image_f
         torch.testing.assert_close(value, two_by_two[key], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("rank", [0, 3])
-def test_a_lost_process_ends_all_in_one_line_and_the_same_command_goes_on(
-    rank, two_by_two, image_folder, tmp_path
-):
-    agents = two_agents(*arguments(image_folder, tmp_path), torchrun=OURS)
-    pid = kill(rank, agents, after=tmp_path / "iter_1.pth")
-    lost_at = time.time()
-    codes, _, errors = finished(agents)
-    assert time.time() - lost_at < ENDS_WITHIN
-    assert codes == [3, 3]
-    (line,) = [line for line in errors.splitlines() if line.startswith("error")]
-    name = f"process {rank} (pid {pid} on {socket.gethostname()})"
-    why = "it was killed, or its machine is gone; the same command with --resume goes on"
-    assert line == f"error: {name} was lost: {why}"
-    assert "Traceback" not in errors
-    assert not (tmp_path / "iter_12.pth").exists()
+def test_a_lost_process_ends_all_in_one_line_and_the_same_command_goes_on(two_by_two, image_folder, tmp_path):
+    """The first process is lost, and after a resume the last one."""
+    for rank, reached, more in ((0, "iter_1.pth", ()), (3, "iter_6.pth", ("--resume",))):
+        agents = two_agents(*arguments(image_folder, tmp_path, *more), torchrun=OURS)
+        line = kill(rank, agents, after=tmp_path / reached)
+        lost_at = time.time()
+        codes, _, errors = finished(agents)
+        assert time.time() - lost_at < ENDS_WITHIN
+        assert codes == [3, 3]
+        assert [said for said in errors.splitlines() if said.startswith("error")] == [line]
+        assert "Traceback" not in errors
+        assert not (tmp_path / "iter_12.pth").exists()
     codes, output, errors = finished(two_agents(*arguments(image_folder, tmp_path, "--resume")))
     assert codes == [0, 0], errors
     assert output.count("resuming from") == 1

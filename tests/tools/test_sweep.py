@@ -23,52 +23,27 @@ def command(tmp_path, teacher_file) -> list[str]:
     write_folder(tmp_path / "data/train", images=12)
     write_folder(tmp_path / "data/val", images=4, seed=1)
     sweep = [
-        sys.executable,
-        TOOL,
-        "--grid",
-        "model.teacher.output=backbone,nonsense",
-        "--data",
-        tmp_path / "data",
-    ]
-    sweep += [
-        "--protocols",
-        "knn",
-        "--evaluation",
-        "--workers 0",
-        "--out",
-        tmp_path / "out",
-        "--",
-        "--method",
-        "reg",
-    ]
-    sweep += [
-        "--data",
-        tmp_path / "data/train",
-        "--teacher",
-        teacher_file,
-        "--student",
-        "mobilenetv3_small_050",
-    ]
-    sweep += ["--epochs", "1", "--batch-size", "8", "--image-size", "32", "--workers", "0", "--cfg-options"]
-    return [*map(str, sweep), "model.student.zero_init_last=True"]
+        "--grid", "model.teacher.output=backbone,nonsense", "--data", tmp_path / "data", "--protocols", "knn",
+        "--evaluation", "--workers 0", "--out", tmp_path / "out", "--",
+        "--method", "reg", "--data", tmp_path / "data/train", "--teacher", teacher_file,
+        "--student", "mobilenetv3_small_050", "--epochs", "1", "--batch-size", "8", "--image-size", "32",
+        "--workers", "0", "--cfg-options", "model.student.zero_init_last=True",
+    ]  # fmt: skip
+    return [sys.executable, str(TOOL), *map(str, sweep)]
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess:
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def test_a_killed_sweep_goes_on_skips_what_is_done_and_names_what_failed(command, tmp_path):
+def test_a_killed_sweep_goes_on_skips_what_is_done_and_names_what_failed(command, run_here, tmp_path):
     out = tmp_path / "out"
     started = subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True)
     while not list(out.glob("cells/*nonsense*/log.txt")):  # the second cell begins
         assert started.poll() is None
         time.sleep(0.05)
-    assert "works there" in run(command).stderr
+    assert "works there" in run_here("sweep.py", *command[2:], code=2)
     os.killpg(started.pid, signal.SIGKILL)
     started.wait()
     (student,) = out.glob("cells/*/run/last.pth")
     before = student.stat().st_mtime
-    second = run(command)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert second.returncode == 1
     assert "[1/2] model.teacher.output=backbone, seed 0: done" in second.stdout
     assert "[2/2] model.teacher.output=nonsense, seed 0: failed: error: " in second.stdout

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import transfer.run
 from distill import results
 from distill.demo.world import write_demo
 from transfer.benchmark import find_benchmark
@@ -27,25 +28,30 @@ def demo(tmp_path_factory):
     return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(30, 2))
 
 
-def command(benchmark, demo, work_dir, *options):
+def arguments(benchmark, demo, work_dir, *options):
     framework = find_benchmark(benchmark).framework
     pytest.importorskip(framework, reason=f"{framework} is not installed: see docs/transfer.md")
     split = ("--split-size", "2") if benchmark.startswith("coco") else ()
     given = ("--smoke", "--init", "random", "--gpus", "0", "--image-size", "64", "--batch-size", "2")
     return [
-        *(sys.executable, "-m", "transfer.run", benchmark, "regnetx_002", *given, *split),
-        *("--data-root", str(demo), "--work-dir", str(work_dir), *options),
+        *(benchmark, "regnetx_002", *given, *split, "--data-root", str(demo), "--work-dir", str(work_dir)),
+        *options,
     ]
 
 
-def run(*arguments):
-    done = subprocess.run(command(*arguments), capture_output=True, text=True, cwd=ROOT, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def run(capfd):
+    """Runs the benchmark, whose jobs are processes of their own, and returns what all have said."""
+
+    def run(*options):
+        transfer.run.main(arguments(*options))
+        return capfd.readouterr().out
+
+    return run
 
 
 @pytest.mark.parametrize("benchmark", ["cityscapes_seg", "coco_lowshot_1k"])
-def test_a_run_ends_in_a_row(benchmark, demo, tmp_path):
+def test_a_run_ends_in_a_row(benchmark, demo, tmp_path, run):
     said = run(benchmark, demo, tmp_path, "--max-steps", "3")
     assert "--max-steps 3" in said and "schedule, final: batch 2" in said
     (row,) = results.read(tmp_path / "results.jsonl")
@@ -55,9 +61,10 @@ def test_a_run_ends_in_a_row(benchmark, demo, tmp_path):
 
 
 @pytest.mark.parametrize("benchmark", ["voc07_det", "voc12_seg"])
-def test_a_killed_run_continues_from_its_checkpoint(benchmark, demo, tmp_path):
+def test_a_killed_run_continues_from_its_checkpoint(benchmark, demo, tmp_path, run):
     options = (benchmark, demo, tmp_path, "--max-steps", "30")
-    first = subprocess.Popen(command(*options), cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+    command = [sys.executable, "-m", "transfer.run", *arguments(*options)]
+    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
     folder = tmp_path / benchmark / "random-regnetx_002/seed_0"
     deadline = time.monotonic() + 400
     while not (folder / "last_checkpoint").exists():

@@ -23,6 +23,7 @@ from distill.data.pack import pack, plan
 from distill.data.shrink import shrink
 from distill.data.tar_files import write_tar
 from distill.errors import UserError
+from tests import processes
 
 ROOT = Path(__file__).parents[3]
 
@@ -61,22 +62,22 @@ def test_a_plan_fills_shards_up_to_their_size():
 
 
 @pytest.mark.parametrize("settings", [(), ("--max-side", 150)], ids=["as they are", "smaller"])
-def test_a_killed_packing_goes_on_to_the_same_bytes(settings, photos, tmp_path):
-    arguments = (photos, *settings, "--shard-size", 0.4)
-    whole = packing(*arguments, "--out", tmp_path / "whole", "--workers", 1)
-    assert "60 images in 12 tar files" in whole.communicate(timeout=120)[0]
-    victim = packing(*arguments, "--out", tmp_path / "killed", "--workers", 2)
-    while not list((tmp_path / "killed").glob("*.tar")) and victim.poll() is None:
+def test_a_killed_packing_goes_on_to_the_same_bytes(settings, photos, tmp_path, run_here):
+    command = ("pack_images.py", photos, *settings, "--shard-size", 0.4)
+    whole = run_here(*command, "--out", tmp_path / "whole", "--workers", 1)
+    assert "60 images in 12 tar files" in whole
+    victim = processes.start_tool(*command, "--out", tmp_path / "killed", "--workers", 2)
+    while not list((tmp_path / "killed").glob("*.tar")) and victim.is_alive():
         time.sleep(0.001)
     workers = psutil.Process(victim.pid).children()
-    victim.send_signal(signal.SIGKILL)
-    assert victim.wait() == -signal.SIGKILL and not (tmp_path / "killed/packed_images.index").exists()
+    victim.kill()
+    victim.join()
+    assert victim.exitcode == -signal.SIGKILL and not (tmp_path / "killed/packed_images.index").exists()
     assert len(workers) >= 2 and not psutil.wait_procs(workers, timeout=2)[1], "they end with it"
     left = {file: file.stat().st_ino for file in (tmp_path / "killed").glob("*.tar")}
     with pytest.raises(UserError, match="killed: the images are not all packed"):
         open_images(tmp_path / "killed")
-    done = packing(*arguments, "--out", tmp_path / "killed", "--workers", 0)
-    assert "12 of 12 shards" in done.communicate(timeout=120)[0]
+    assert "12 of 12 shards" in run_here(*command, "--out", tmp_path / "killed", "--workers", 0)
     assert bytes_of(tmp_path / "killed") == bytes_of(tmp_path / "whole")
     assert all(file.stat().st_ino == before for file, before in left.items()), "what was whole is kept"
 

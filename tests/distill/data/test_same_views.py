@@ -1,18 +1,13 @@
 """An epoch has the same pictures for any number of workers and processes, and after a resume."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-import torch.distributed as dist
 from torch.utils.data import DataLoader
 
 from distill.data.device_views import ViewPreprocessor
 from distill.data.sampler import EpochSampler
 from distill.data.unlabelled import UnlabelledImages, collate_views
+from tests import processes
 
 VIEW = dict(type="MultiCrop", size=32, small_views=2)
 EPOCH = 3
@@ -65,25 +60,10 @@ def test_a_resumed_epoch_has_the_rest(image_folder, cut_only, expected):
 
 
 def test_two_processes_have_a_half_each(image_folder, cut_only, expected, tmp_path):
-    here = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(image_folder), str(tmp_path), str(rank), str(int(cut_only))],
-            env=here,
-        )
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=300) for process in processes] == [0, 0]
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    first, second = processes.in_two(epoch_of_one, tmp_path, str(image_folder), cut_only)
     assert first.keys() | second.keys() == expected.keys() and not first.keys() & second.keys()
     assert_same(first | second, expected)
 
 
-def one_of_two(root: str, folder: str, rank: str, cut_only: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=int(rank), world_size=2)
-    torch.save(epoch(root, bool(int(cut_only)), workers=1), f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    one_of_two(*sys.argv[1:])
+def epoch_of_one(rank: int, root: str, cut_only: bool) -> dict:
+    return epoch(root, cut_only, workers=1)

@@ -1,6 +1,5 @@
 """A run killed at any moment goes on bit for bit."""
 
-import multiprocessing
 import signal
 import sys
 import time
@@ -10,12 +9,10 @@ import pytest
 import torch
 
 from distill import pretrain
+from tests import processes
 from tests.distill.methods.small import SMALL, Inputs, arguments
 
 ROOT = Path(__file__).resolve().parents[3]
-# a process that has imported what a run needs and forks each victim: the imports take longer than its steps
-SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["distill.engine.pretrain", "tests.distill.methods.small", "pytest"])
 
 
 def options(name: str) -> dict:
@@ -71,8 +68,7 @@ def assert_same(a, b, where: str) -> None:
 
 
 def kill_9_after_three_steps(name: str, inputs: Inputs, work_dir: Path, **more) -> None:
-    victim = SERVER.Process(target=run, args=(name, inputs, work_dir), kwargs=more)
-    victim.start()
+    victim = processes.start(run, name, inputs, work_dir, **more)
     deadline = time.time() + 240
     while not (work_dir / "iter_3.pth").exists() and time.time() < deadline:
         time.sleep(0.005)

@@ -1,9 +1,6 @@
 """Small labelled images and features with a known answer."""
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,8 +11,7 @@ from PIL import Image
 
 from distill import results
 from distill.evaluation import Extraction, Features, evaluate, list_labelled
-
-ROOT = Path(__file__).resolve().parents[3]
+from tests import processes
 
 
 def write_folder(root, classes=("cat", "dog"), images=6, size=(40, 32), seed=0):
@@ -94,15 +90,13 @@ def kill_and_resume(run_here, tmp_path):
         whole, broken = tmp_path / "whole", tmp_path / "broken"
         run_here("evaluate.py", *arguments, "--results", whole / "results.jsonl")
         command = [*arguments, "--results", str(broken / "results.jsonl")]
-        victim = subprocess.Popen(
-            [sys.executable, str(ROOT / "tools/evaluate.py"), *command],
-            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+        victim = processes.start_tool("evaluate.py", *command)
         deadline = time.time() + 120
         while not list(broken.glob(once)) and time.time() < deadline:
             time.sleep(0.002)
-        victim.send_signal(signal.SIGKILL)
-        assert victim.wait() == -signal.SIGKILL and not (broken / "results.jsonl").exists()
+        victim.kill()
+        victim.join()
+        assert victim.exitcode == -signal.SIGKILL and not (broken / "results.jsonl").exists()
         output = run_here("evaluate.py", *command)
         (expected,), (found,) = (results.read(folder / "results.jsonl") for folder in (whole, broken))
         for key in ("metrics", "settings", "details"):

@@ -1,10 +1,7 @@
 """The hook in a real mmengine run of a network that draws random numbers as it trains."""
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +11,6 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from PIL import Image
@@ -28,8 +24,8 @@ from distill.evaluation import extract, list_labelled
 from distill.evaluation.hook import EvaluationHook
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from tests import processes
 
-ROOT = Path(__file__).resolve().parents[3]
 ON_CPUS = {"type": "MMDistributedDataParallel", "device_ids": None, "broadcast_buffers": False}
 
 
@@ -171,45 +167,29 @@ class Patient:
         return {"sum": train.x.double().sum().item()}
 
 
-def one_of_two(folder: str, rank: str, train_images: str, val_images: str) -> None:
+def twice(rank: int, folder: Path, data: dict) -> tuple:
     """Trains twice, with the hook and without; on other images than the other process."""
-    rank = int(rank)
     EVALUATORS.register_module(module=Patient)
-    dist.init_process_group(
-        "gloo", f"file://{folder}/store", rank=rank, world_size=2, timeout=timedelta(seconds=6)
-    )
-    data, found = {"train": train_images, "val": val_images}, []
+    found = []
     evaluating = hook(data, evaluators=[{"type": "Patient"}], interval=3)
     for name, hooked in (("with", evaluating), ("without", None)):
-        losses, weights, rows = train(Path(folder) / name, hooked, images_seed=rank, launcher="pytorch")
+        losses, weights, rows = train(folder / name, hooked, images_seed=rank, launcher="pytorch")
         found.append((losses, state_sha256(weights), rows))
         if hooked:  # what the first process's student gives alone, afterwards
             student = Backbone("test_resnet")
             own = {key.removeprefix("student."): value for key, value in weights.items()}
             student.load_state_dict(own)
             alone = extract(student, list_labelled(data["train"]), hooked.extraction).x.double().sum().item()
-    (Path(folder) / f"{rank}.json").write_text(json.dumps([found, alone]))
+    return found, alone
 
 
 def test_two_processes_share_the_extraction_and_the_second_waits_beyond_the_time_out(tmp_path, folders):
     """Their batch-norm statistics differ: the features are those of the first one's student throughout."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, __file__, str(tmp_path)]
-    pair = [
-        subprocess.Popen(
-            [*command, rank, folders["train"], folders["val"]], env={**environment, "LOCAL_RANK": rank}
-        )
-        for rank in ("0", "1")
-    ]
-    assert [process.wait(timeout=240) for process in pair] == [0, 0]
-    (first, alone), (second, other) = (json.loads((tmp_path / f"{rank}.json").read_text()) for rank in (0, 1))
+    found = processes.in_two(twice, tmp_path, tmp_path, folders, timeout=timedelta(seconds=6))
+    (first, alone), (second, other) = found
     for (losses, weights, _), (plain_losses, plain_weights, no_rows) in (first, second):
         assert losses == plain_losses and weights == plain_weights and not no_rows
     ((_, _, (row,)), _) = first
     assert row == {"patient/sum": pytest.approx(alone, rel=1e-9), "step": row["step"]}
     assert abs(other - alone) > 1e-3 * abs(alone)
     assert not list((tmp_path / "with").glob("features_of_epoch_*"))
-
-
-if __name__ == "__main__":
-    one_of_two(*sys.argv[1:])

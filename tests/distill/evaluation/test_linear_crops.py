@@ -1,7 +1,5 @@
 """A protocol that trains on images: what it trains, and that its runs are those of the engine."""
 
-import subprocess
-import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,9 +14,9 @@ from distill.errors import UserError
 from distill.evaluation import Extraction, LinearCrops, evaluate, list_labelled
 from distill.evaluation.hook import EvaluationHook
 from distill.evaluation.images import Classifier, LabelledImages
+from tests import processes
 from tests.distill.evaluation.conftest import measure, write_folder
 
-ROOT = Path(__file__).resolve().parents[3]
 SMALL = Extraction(image_size=32, batch_size=8, workers=0)
 QUICK = LinearCrops(epochs=3, batch_size=4)
 CROP = {"type": "CropFlip", "size": 32}
@@ -133,26 +131,19 @@ def test_it_needs_a_place_for_its_run_and_none_in_another_training(backbone, dat
         EvaluationHook({"train": "a", "val": "b"}, [{"type": "LinearCrops"}])
 
 
-IN_TWO = """
-import sys
-import torch.distributed as dist
-from distill.backbones import Backbone
-from distill.evaluation import Extraction, LinearCrops, evaluate, list_labelled
-dist.init_process_group("gloo", init_method=f"file://{sys.argv[2]}/meet", rank=int(sys.argv[3]), world_size=2)
-folder = list_labelled(sys.argv[1])
-next(evaluate(Backbone("test_resnet"), folder, folder, [LinearCrops()], Extraction(32), work_dir=sys.argv[2]))
-"""
+def error_of_one(rank: int, images: Path, work_dir: Path) -> str:
+    folder = list_labelled(images)
+    with pytest.raises(UserError) as error:
+        next(evaluate(Backbone("test_resnet"), folder, folder, [LinearCrops()], SMALL, work_dir=work_dir))
+    return str(error.value)
 
 
 def test_several_processes_are_refused_before_any_work(data, tmp_path):
     """Each would train a run of its own in the same folder."""
-    arguments = [sys.executable, "-c", IN_TWO, str(data / "val"), str(tmp_path)]
-    both = [
-        subprocess.Popen([*arguments, rank], cwd=ROOT, stderr=subprocess.PIPE, text=True) for rank in "01"
-    ]
-    errors = [process.communicate(timeout=120)[1] for process in both]
+    work_dir = tmp_path / "run"
+    errors = processes.in_two(error_of_one, tmp_path, data / "val", work_dir)
     assert all("linear_crops trains in one process: run it without torchrun" in error for error in errors)
-    assert {path.name for path in tmp_path.iterdir()} <= {"meet"}
+    assert not work_dir.exists()
 
 
 def test_of_several_learning_rates_the_best_is_reported_and_all_are_told(backbone, data, tmp_path):

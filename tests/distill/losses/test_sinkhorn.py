@@ -1,17 +1,12 @@
 """Codes against the plain alternation of row and column sums, in one process and in two."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from torch.nn import functional as F
 
 from distill.losses import sinkhorn
+from tests import processes
 
 SHAPES = [(1, 3), (5, 12), (40, 7), (33, 100)]  # samples, prototypes
 
@@ -84,28 +79,11 @@ def test_neither_overflow_nor_underflow(factor):
     torch.testing.assert_close(codes.sum(1), torch.ones(9))
 
 
-def one_of_two(folder: str, rank: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=int(rank), world_size=2)
-    mine = [slice(0, 4), slice(4, 11)][int(rank)]
-    torch.save(sinkhorn(cosines(11, 6)[mine]), f"{folder}/{rank}.pt")
-    dist.destroy_process_group()
+def codes_of_one(rank: int) -> torch.Tensor:
+    return sinkhorn(cosines(11, 6)[[slice(0, 4), slice(4, 11)][rank]])
 
 
 def test_two_processes_get_the_codes_of_one(tmp_path):
     """Even if they have different numbers of rows."""
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(Path(__file__).resolve().parents[3]),
-    }
-    processes = [
-        subprocess.Popen([sys.executable, __file__, str(tmp_path), str(rank)], env=environment)
-        for rank in (0, 1)
-    ]
-    assert [process.wait(timeout=120) for process in processes] == [0, 0]
-    both = torch.cat([torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)])
+    both = torch.cat(processes.in_two(codes_of_one, tmp_path))
     torch.testing.assert_close(both, sinkhorn(cosines(11, 6)))
-
-
-if __name__ == "__main__":
-    one_of_two(*sys.argv[1:])

@@ -1,9 +1,6 @@
 """Cluster classification: labels from the teacher's cache, made once."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from distill.registry import MODELS
 from distill.targets import Teacher
 from distill.targets.cached import CachedTeacher
 from distill.targets.clusters import cluster_labels
+from tests import processes
 from tests.distill.methods.small import small_config
 
 
@@ -56,29 +54,13 @@ def test_labels_of_other_embeddings_are_made_again(cached, tmp_path):
     assert torch.equal(cluster_labels(cached, 3, 20, seed=0), labels)
 
 
+def labels_of_one(rank: int, cache: Path, moco: Path) -> list[int]:
+    return cluster_labels(CachedTeacher(cache, Teacher(str(moco), output="auto")), 3, 20, seed=0).tolist()
+
+
 def test_other_processes_wait_for_the_first(cached, method_inputs, tmp_path):
-    program = """
-import sys
-import torch.distributed as dist
-from distill.targets import Teacher
-from distill.targets.cached import CachedTeacher
-from distill.targets.clusters import cluster_labels
-store, rank, cache, moco = sys.argv[1:]
-dist.init_process_group("gloo", init_method=f"file://{store}", rank=int(rank), world_size=2)
-print(cluster_labels(CachedTeacher(cache, Teacher(moco, output="auto")), 3, 20, seed=0).tolist())
-"""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3])}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", program, tmp_path / "store", rank, cached.folder, method_inputs.moco],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-        for rank in ("0", "1")
-    ]
-    found = [process.communicate(timeout=240)[0].splitlines()[-1] for process in processes]
-    assert found == [str(cluster_labels(cached, 3, 20, seed=0).tolist())] * 2
+    found = processes.in_two(labels_of_one, tmp_path, cached.folder, method_inputs.moco)
+    assert found == [cluster_labels(cached, 3, 20, seed=0).tolist()] * 2
 
 
 def test_more_clusters_than_embeddings_is_one_line(cached):

@@ -4,7 +4,6 @@ import os
 import pickle
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from distill.errors import UserError
 from distill.features import read_record
 from distill.targets import Teacher
 from distill.targets.cached import CachedTeacher, Rows, write_cache
+from tests import processes
 
 VIEW = {"type": "CentreCrop", "size": 32}
 ROOT = Path(__file__).resolve().parents[3]
@@ -84,23 +84,21 @@ def test_a_finished_cache_is_left_alone(cache, teacher, image_folder):
     assert write_cache(cache, teacher, str(image_folder), VIEW, "float32", workers=0) == 0
 
 
-def test_kill_9_in_the_middle_then_go_on(cache, teacher_file, image_folder, tmp_path):
+def test_kill_9_in_the_middle_then_go_on(cache, teacher_file, image_folder, tmp_path, run_here):
     command = [
-        sys.executable, str(ROOT / "tools" / "cache_teacher.py"), "--data", str(image_folder), "--teacher",
-        str(teacher_file), "--out", str(tmp_path), "--image-size", "32", "--dtype", "float32",
-        "--batch-size", "1", "--workers", "0",
+        "cache_teacher.py", "--data", image_folder, "--teacher", teacher_file, "--out", tmp_path,
+        "--image-size", 32, "--dtype", "float32", "--batch-size", 1, "--workers", 0,
     ]  # fmt: skip
-    victim = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.DEVNULL)
-    while victim.poll() is None and ((record := read_record(tmp_path)) is None or record["done"] < 2):
+    victim = processes.start_tool(*command)
+    while victim.is_alive() and ((record := read_record(tmp_path)) is None or record["done"] < 2):
         time.sleep(0.002)
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
+    victim.kill()
+    victim.join()
     done = read_record(tmp_path)["done"]
     assert done < 24, "the run was over before it could be killed"
     with pytest.raises(UserError, match="unfinished"):
         CachedTeacher(tmp_path, Teacher(str(teacher_file)))
-    finished = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"{24 - done} rows written" in finished.stdout
+    assert f"{24 - done} rows written" in run_here(*command)
     np.testing.assert_allclose(
         np.load(tmp_path / "embeddings.npy"), np.load(cache / "embeddings.npy"), rtol=1e-4, atol=1e-5
     )
