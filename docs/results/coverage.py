@@ -10,11 +10,9 @@ goes on where it was interrupted.
 
 import argparse
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
@@ -52,8 +50,8 @@ def main() -> None:
     evaluate(checkpoint, demo / "imagefolder", demo / "voc", 32, out / "made-up")
     # fifteen times as many pictures: 100 epochs would take an hour
     short = ["--cfg-options", "linear_crops.epochs=10"]
-    voc = without_class(data / "bccd/VOC2007", "WBC", out / "bccd-two/VOC2007")
-    evaluate(checkpoint, data / "tiny-imagenet-50", voc.parent, 64, out / "real", short)
+    run("docs/results/without_class.py", data / "bccd/VOC2007", "WBC", out / "bccd-two/VOC2007")
+    evaluate(checkpoint, data / "tiny-imagenet-50", out / "bccd-two", 64, out / "real", short)
     transfer(checkpoint, list(benchmarks()), demo, out / "made-up")
     for folder in PICTURES:
         names = [name for name in benchmarks() if pictures_for(tasks[name]) == folder]
@@ -75,17 +73,6 @@ def evaluate(
         "tools/evaluate.py", checkpoint, "--data-root", voc, "--sets", "voc07",
         "--protocols", "voc07_classification,voc07_svm", "--results", out / "results.jsonl",
     )  # fmt: skip
-
-
-def without_class(voc: Path, name: str, out: Path) -> Path:
-    """Writes a folder in VOC's layout again, without the objects of one class."""
-    shutil.copytree(voc, out, dirs_exist_ok=True)
-    for file in (out / "Annotations").glob("*.xml"):
-        tree = ElementTree.parse(file)
-        for found in [each for each in tree.getroot().iter("object") if each.findtext("name") == name]:
-            tree.getroot().remove(found)
-        tree.write(file)
-    return out
 
 
 def transfer(checkpoint: Path, names: list[str], data: Path, out: Path) -> None:

@@ -8,8 +8,8 @@
 #   PART     students, sweeps, transfer, figures, report (all, in this order); students and sweeps can run at once
 #
 # Distils networks by three methods over seeds; varies CompRess's temperature, memory and momentum and OSS's dropout
-# and adversary; measures all beside a random start and the teacher; fine-tunes each start for detection and
-# segmentation; draws what one student has learned. The same command goes on where it was interrupted.
+# and adversary; measures all beside a random start and the teacher by every protocol; fine-tunes each start by every
+# benchmark; draws what one student has learned. The same command goes on where it was interrupted.
 # Smaller or larger: EPOCHS=1 SWEEP_EPOCHS=1 SEEDS=0 STEPS=20 NETWORK=test_resnet docs/results/make.sh ...
 set -euo pipefail
 [ $# -ge 3 ] || { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
@@ -40,9 +40,12 @@ step() { # step NAME COMMAND...: runs it unless it is done
   fi
 }
 
-measure() { # measure NAME OPTIONS...: the protocols on features that fit these images
-  step "measure-$1" "$PYTHON" tools/evaluate.py "${@:2}" --data $IMAGES "${PIXELS[@]}" --resize 64 \
-    --protocols knn,linear,cluster_alignment,small_label_linear,retrieval --few-shot 1-shot,1%,10% --results results.jsonl
+measure() { # measure NAME OPTIONS...: every protocol, those that train for a tenth or so of their epochs
+  step "measure-$1" "$PYTHON" tools/evaluate.py "${@:2}" --data $IMAGES "${PIXELS[@]}" --resize 64 --results results.jsonl \
+    --protocols all --few-shot 1-shot,1%,10% --cfg-options linear_crops.epochs=3 places_layers.epochs=9 \
+    'places_layers.milestones=(3,6,8)' small_label_finetune.epochs=5 'small_label_finetune.milestones=(3,4)'
+  step "measure-voc-$1" "$PYTHON" tools/evaluate.py "${@:2}" --data-root voc --sets voc07 --image-size 224 \
+    --protocols voc07_classification,voc07_svm --results results.jsonl
 }
 
 cache() { # cache OUTPUT: the teacher's embeddings of all training images
@@ -52,6 +55,7 @@ cache() { # cache OUTPUT: the teacher's embeddings of all training images
 
 students() {
   local method seed given
+  step voc "$PYTHON" "$ROOT/docs/results/without_class.py" data/bccd/VOC2007 WBC voc/VOC2007
   cache backbone
   cache head
   for seed in ${SEEDS//,/ }; do
@@ -96,20 +100,24 @@ sweeps() {
     train_dataloader.dataset.augmentation.small_views=2
 }
 
-transfer() { # every start through each benchmark that has data here
+transfer() { # every start through every benchmark
   local files=("${METHODS[@]/%/-$FIRST/last.pth}")
   local every=(--init distilled "${files[@]:1}" random teacher=teacher.pth --label "${METHODS[@]}" random teacher
     --seeds 1 --gpus 0 --smoke --max-steps "$STEPS" --work-dir transfer)
   local run=(bash "$ROOT/tools/run_transfer.sh" all "${files[0]}")
-  step boxes "${run[@]}" --benchmarks voc07_det,voc07_det_res5 --data-root data/bccd --image-size 160 "${every[@]}"
-  step masks "${run[@]}" --benchmarks voc12_seg,cityscapes_seg,cityscapes_seg_d2 --data-root data/camvid "${every[@]}"
-  step instances "${run[@]}" --benchmarks coco_lowshot_1k,coco_det --data-root data/coco --split-size all --image-size 160 \
+  local coco=coco_lowshot_1k,coco_lowshot_1k_syncbn,coco_lowshot_10k,coco_lowshot_10k_syncbn,coco_det,coco_det_c4
+  step boxes "${run[@]}" --benchmarks voc07_det,voc07_det_res5,voc07_fast_rcnn --data-root data/bccd --image-size 160 \
     "${every[@]}"
+  step masks "${run[@]}" --benchmarks voc12_seg,cityscapes_seg,cityscapes_seg_d2 --data-root data/camvid "${every[@]}"
+  # of one class, because 50 pictures are too few for COCO's 80
+  step instances "${run[@]}" --benchmarks $coco,cityscapes_instance,cityscapes_instance_syncbn --data-root data/coco \
+    --classes person --split-size all --image-size 160 "${every[@]}"
 }
 
 figures() { # maps are as fine as the pictures are large; clusters need all training images, and no large ones
   local networks=("${METHODS[0]}-$FIRST/last.pth" teacher.pth --random "$NETWORK" --data $IMAGES --out figures)
   step maps "$PYTHON" tools/figures.py "${networks[@]}" --figures feature_maps --image-size 192 --resize 192
+  step looks "$PYTHON" tools/figures.py "${networks[@]}" --figures grad_cam --image-size 96 --resize 96
   step clusters "$PYTHON" tools/figures.py "${networks[@]}" --figures cluster_grid "${PIXELS[@]}" --resize 64
   step categories "$PYTHON" tools/figures.py --results results.jsonl --out figures
 }
