@@ -19,6 +19,11 @@ from distill.errors import UserError, unknown
 OWN_ARCHITECTURES = {"alexnet_compress": AlexNet, "resnet50x4": resnet50x4}
 
 
+def is_known(arch: str) -> bool:
+    """Whether ``create_backbone`` makes a network of that name."""
+    return arch in OWN_ARCHITECTURES or timm.is_model(arch.split(".")[0])
+
+
 def create_backbone(arch: str, pretrained: bool = False, **kwargs) -> nn.Module:
     """The network of that name without classifier: normalised images (B, 3, H, W) -> (B, width).
 
@@ -34,7 +39,7 @@ def create_backbone(arch: str, pretrained: bool = False, **kwargs) -> nn.Module:
         if pretrained or kwargs:
             raise UserError(f"{arch} takes neither pretrained weights by name nor arguments; give a file")
         return OWN_ARCHITECTURES[arch]()
-    if not timm.is_model(arch.split(".")[0]):
+    if not is_known(arch):
         raise unknown("model", arch, [*timm.list_models(), *OWN_ARCHITECTURES])
     if pretrained and not timm.is_model_pretrained(arch):
         raise UserError(f"timm has no pretrained weights for {arch!r}; give a checkpoint file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -36,6 +37,15 @@ class Weights:
     meta: dict = field(default_factory=dict)
     prototypes: torch.Tensor | None = None
 
+    def __post_init__(self):
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            numbers = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
+            if len(numbers) != 3 or len(values) != 3 or (name == "std" and min(numbers) <= 0):
+                valid = "three numbers above 0" if name == "std" else "three numbers"
+                raise UserError(f"{self.path}: its {name} is {values}; valid: {valid}")
+        if (centres := self.prototypes) is not None and (centres.ndim != 2 or not centres.isfinite().all()):
+            raise UserError(f"{self.path}: its prototypes are no (P, D) finite numbers")
+
 
 @dataclass(frozen=True)
 class LoadReport:
@@ -50,10 +60,11 @@ class LoadReport:
 
 
 def load_strict(module: nn.Module, state: State, what: str) -> LoadReport:
-    """Loads ``state`` into ``module`` if keys and shapes are exactly the module's.
+    """Loads ``state`` into ``module`` if keys and shapes are exactly the module's, and all values numbers.
 
     Raises:
-        UserError: naming the missing, unexpected and mis-shaped keys; the module is left untouched.
+        UserError: naming the missing, unexpected and mis-shaped keys, tensors of another kind (integers for
+            floats, sparse ones) and those with NaN or infinite values; the module is left untouched.
     """
     wanted = module.state_dict()
     missing = sorted(wanted.keys() - state.keys())
@@ -63,16 +74,34 @@ def load_strict(module: nn.Module, state: State, what: str) -> LoadReport:
         for key in wanted
         if key in state and state[key].shape != wanted[key].shape
     ]
+    known = [key for key in wanted if key in state and state[key].shape == wanted[key].shape]
+    kinds = [f"{key} is {kind}" for key in known if (kind := _other_kind(state[key], wanted[key]))]
+    full = [key for key in known if not (kinds or state[key].is_meta)]
+    endless = [key for key in full if not state[key].float().isfinite().all()]
+    found = (
+        ("missing", missing), ("unexpected", unexpected), ("of another shape", shapes),
+        ("of another kind", kinds), ("with NaN or infinite values", endless),
+    )  # fmt: skip
     problems = [
         f"{len(keys)} {kind} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for kind, keys in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        for kind, keys in found
         if keys
     ]
     if problems:
-        matched = len(wanted) - len(missing) - len(shapes)
+        matched = len(wanted) - sum(map(len, (missing, shapes, kinds, endless)))
         raise UserError(f"{what}: {matched} of {len(wanted)} tensors match; {'; '.join(problems)}")
     module.load_state_dict(state, strict=True)
     return LoadReport(what, len(wanted), sum(tensor.numel() for tensor in wanted.values()))
+
+
+def _other_kind(tensor: Tensor, wanted: Tensor) -> str | None:
+    """What keeps ``tensor`` from being copied into ``wanted`` as it is, if anything."""
+    if tensor.is_meta and not wanted.is_meta:
+        return "without values"
+    if tensor.is_quantized or tensor.layout is not torch.strided:
+        return "quantised" if tensor.is_quantized else "sparse"
+    same = tensor.is_floating_point() == wanted.is_floating_point() and not tensor.is_complex()
+    return None if same else str(tensor.dtype).removeprefix("torch.")
 
 
 def state_sha256(state: State) -> str:

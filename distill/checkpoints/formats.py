@@ -1,8 +1,9 @@
 """Checkpoint files of every known kind, recognised by their keys and brought to one form."""
 
 import timm
+import torch
 
-from distill.backbones import create_backbone, default_mean_std
+from distill.backbones import create_backbone, default_mean_std, is_known
 from distill.backbones.weights import State, Weights
 from distill.checkpoints.layouts import (
     RESNETS,
@@ -13,7 +14,7 @@ from distill.checkpoints.layouts import (
     swav,
     without_module,
 )
-from distill.checkpoints.students import FORMAT
+from distill.checkpoints.students import FORMAT, VERSION
 from distill.errors import UserError
 
 __all__ = ["RESNETS", "recognise"]
@@ -30,11 +31,12 @@ def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weight
     if content.get("format") == FORMAT:
         return _own(content, arch, path, sha256)
     state = next((content[place] for place in PLACES if place in content), content)
-    if not isinstance(state, dict) or not any(hasattr(value, "shape") for value in state.values()):
+    pairs = state.items() if isinstance(state, dict) else ()
+    state = {key: value for key, value in pairs if isinstance(key, str) and torch.is_tensor(value)}
+    if not state:
         raise UserError(
             f"{path}: no state dict in it (top-level keys: {', '.join(map(str, list(content)[:6]))})"
         )
-    state = {key: value for key, value in state.items() if hasattr(value, "shape")}
     if "message_hub" in content or any(key.startswith("student.net.") for key in state):
         raise UserError(f"{path}: this is a training state; use the last.pth that the run wrote beside it")
     named = content.get("arch")
@@ -51,7 +53,25 @@ def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weight
     return Weights(path=path, sha256=sha256, **parts)
 
 
+FIELDS = {  # of this project's own files
+    "arch": str, "backbone": dict, "head": dict | None, "mean": list, "std": list, "image_size": int | None,
+    "meta": dict,
+}  # fmt: skip
+
+
 def _own(content: dict, arch: str | None, path: str, sha256: str) -> Weights:
+    version = content.get("version")
+    if type(version) is not int or version > VERSION:
+        raise UserError(f"{path}: of format version {version!r}; this version reads up to {VERSION}")
+    for name, kind in FIELDS.items():
+        value = content.get(name)
+        if name not in content or not isinstance(value, kind):
+            found = f"is a {type(value).__name__}" if name in content else "is missing"
+            raise UserError(f"{path}: not a whole student, its field {name!r} {found}")
+        if name in ("backbone", "head") and not all(map(torch.is_tensor, (value or {}).values())):
+            raise UserError(f"{path}: not a whole student, its field {name!r} holds more than tensors")
+    if not is_known(content["arch"]):
+        raise UserError(f"{path}: holds a {content['arch']!r}, which timm {timm.__version__} has not")
     if arch not in (None, content["arch"]):
         raise UserError(f"{path}: holds a {content['arch']}, not a {arch}")
     return Weights(

@@ -9,7 +9,7 @@ from distill.backbones import create_backbone
 from distill.backbones.weights import State
 from distill.results.atomic import write_tensors
 
-FORMAT = "distill"
+FORMAT, VERSION = "distill", 1
 TORCH_EPSILON = 1e-5  # PyTorch's default for batch norms
 
 
@@ -36,7 +36,7 @@ def save_student(
     """
     content = {
         "format": FORMAT,
-        "version": 1,
+        "version": VERSION,
         "arch": arch,
         "backbone": _portable_state(backbone, arch),
         "head": None if head is None else {key: value.detach().cpu().clone() for key, value in head.items()},
