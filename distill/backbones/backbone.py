@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import timm
 import torch
@@ -152,7 +153,8 @@ class Backbone(nn.Module):
         backbone = cls(weights.arch, weights.mean, weights.std)
         if getattr(backbone.net, "dynamic_img_size", True) is False:
             backbone = cls(weights.arch, weights.mean, weights.std, dynamic_img_size=True)
-        backbone.report = load_strict(backbone.net, weights.backbone, f"{weights.arch} <- {weights.path}")
+        report = load_strict(backbone.net, weights.backbone, f"{weights.arch} <- {weights.path}")
+        backbone.report = replace(report, note=weights.note)
         return backbone
 
     def _order_memory(self) -> None:

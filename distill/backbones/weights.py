@@ -21,7 +21,8 @@ class Weights:
 
     ``backbone`` has the keys of ``create_backbone(arch)``; ``head`` (if any) those of a ``Sequential``;
     ``prototypes`` (if any) are (P, D) cluster centres of the head's embeddings. ``mean`` and ``std`` are RGB,
-    for images in [0, 1]; ``source`` names the layout, ``dropped`` the parts of the file that are not used.
+    for images in [0, 1]; ``source`` names the layout, ``dropped`` the parts of the file that are not used,
+    ``note`` says what the file leaves open.
     """
 
     arch: str
@@ -36,6 +37,7 @@ class Weights:
     dropped: tuple[str, ...] = ()
     meta: dict = field(default_factory=dict)
     prototypes: torch.Tensor | None = None
+    note: str = ""
 
     def __post_init__(self):
         for name, values in (("mean", self.mean), ("std", self.std)):
@@ -54,9 +56,11 @@ class LoadReport:
     what: str
     tensors: int
     values: int
+    note: str = ""
 
     def lines(self) -> list[str]:
-        return [f"loaded {self.what}: all {self.tensors} tensors matched ({self.values / 1e6:.2f} M values)"]
+        matched = f"all {self.tensors} tensors matched ({self.values / 1e6:.2f} M values)"
+        return [f"loaded {self.what}: {matched}", *([f"  {self.note}"] if self.note else [])]
 
 
 def load_strict(module: nn.Module, state: State, what: str) -> LoadReport:

@@ -30,9 +30,8 @@ def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weight
     """
     if content.get("format") == FORMAT:
         return _own(content, arch, path, sha256)
-    state = next((content[place] for place in PLACES if place in content), content)
-    pairs = state.items() if isinstance(state, dict) else ()
-    state = {key: value for key, value in pairs if isinstance(key, str) and torch.is_tensor(value)}
+    place = next((place for place in PLACES if place in content), None)
+    state = _tensors(content if place is None else content[place])
     if not state:
         raise UserError(
             f"{path}: no state dict in it (top-level keys: {', '.join(map(str, list(content)[:6]))})"
@@ -42,15 +41,31 @@ def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weight
     named = content.get("arch")
     if not isinstance(named, str) or not timm.is_model(named):  # MoCo-v3's `vit_base` is no timm name
         named = None
-    for layout in (self_supervised, swav, simclr, _resnet, _timm):
-        parts = layout(state, arch or named)
-        if parts is not None:
-            break
-    else:
-        raise UserError(
-            f"{path}: layout not recognised and no architecture given; give one (--arch resnet18)"
-        )
+    try:
+        parts = _parts(state, arch or named)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    others = tuple(key for key, value in content.items() if key != place and place and _tensors(value))
+    notes = [f"`{place}` taken, one of several state dicts in the file"] if others else []
+    # the other layouts are published as plain ResNets and ViTs
+    if named is None and parts["source"] in ("torchvision", "timm"):
+        notes.append(f"architecture {'as given' if arch else 'told by its keys'}: the file does not name it")
+    parts |= {"dropped": (*others, *parts["dropped"]), "note": "; ".join(notes)}
     return Weights(path=path, sha256=sha256, **parts)
+
+
+def _tensors(state: object) -> State:
+    """The tensors of a state dict by name; empty for anything else."""
+    pairs = state.items() if isinstance(state, dict) else ()
+    return {key: value for key, value in pairs if isinstance(key, str) and torch.is_tensor(value)}
+
+
+def _parts(state: State, arch: str | None) -> dict:
+    for layout in (self_supervised, swav, simclr, _resnet, _timm):
+        parts = layout(state, arch)
+        if parts is not None:
+            return parts
+    raise UserError("layout not recognised and no architecture given; give one (--arch resnet18)")
 
 
 FIELDS = {  # of this project's own files

@@ -184,5 +184,13 @@ def under(state: State, prefix: str) -> State:
 
 
 def without_module(state: State) -> State:
-    """The state dict without the ``module.`` that ``DataParallel`` puts before its keys."""
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    """The state dict without the ``module.`` that ``DataParallel`` puts before its keys.
+
+    Raises:
+        UserError: a key with and without it, which are two networks.
+    """
+    bare = {key.removeprefix("module."): value for key, value in state.items()}
+    if len(bare) < len(state):
+        twice = next(key for key in state if f"module.{key}" in state)
+        raise UserError(f"two networks in one state dict: it has {twice} and module.{twice}; save one alone")
+    return bare

@@ -13,7 +13,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
 
-from distill.engine.training_states import TrainingStateHook, read_training_state
+from distill.engine.training_states import TrainingStateHook, instead_of, read_training_state
 from distill.errors import UserError
 
 
@@ -59,7 +59,10 @@ class DistillRunner(Runner):
         return logger
 
     def load_checkpoint(self, filename, map_location="cpu", strict=True, revise_keys=()):
-        state = read_training_state(filename)
+        try:
+            state = read_training_state(filename)
+        except UserError as error:
+            raise UserError(f"{error}; {instead_of(filename, self.work_dir)}") from error
         self.call_hook("after_load_checkpoint", checkpoint=state)
         try:
             self._bare_model().load_state_dict(state["state_dict"])

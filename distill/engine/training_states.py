@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from mmengine.dist import master_only
@@ -13,6 +14,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from distill.checkpoints.files import read_file
+from distill.checkpoints.students import FORMAT
 from distill.errors import UserError
 from distill.registry import HOOKS
 from distill.results.atomic import atomic_rests, begin_tensors
@@ -50,10 +52,21 @@ def read_training_state(path: str | os.PathLike) -> dict:
     """
     state = read_file(path, mmap=True)
     if not {"meta", "state_dict"} <= state.keys():
-        raise UserError(f"{path}: not a training state; its keys are {', '.join(map(str, state))[:200]}")
+        keys = ", ".join(map(str, state))[:200]
+        kind = "it is a student" if state.get("format") == FORMAT else f"its keys are {keys}"
+        raise UserError(f"{path}: not a training state; {kind}")
     if "optimizer" in state:
         state["optimizer"] = copy.deepcopy(state["optimizer"])
     return state
+
+
+def instead_of(path: str | os.PathLike, work_dir: str | os.PathLike) -> str:
+    """What to resume from where the state at ``path`` cannot be read: the newest in ``work_dir`` that can."""
+    for state in training_states(work_dir):
+        with suppress(UserError):
+            if state.resolve() != Path(path).resolve() and read_training_state(state):
+                return f"the newest whole one is {state}: --resume {state}"
+    return f"there is no whole one in {work_dir}"
 
 
 @HOOKS.register_module()
@@ -82,9 +95,7 @@ class TrainingStateHook(Hook):
         self._thread, self._under_way = ThreadPoolExecutor(1), None
 
     def after_train_epoch(self, runner: Runner) -> None:
-        if self.by_epoch and (
-            self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)
-        ):
+        if self.by_epoch and (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
             self._write(runner, f"epoch_{runner.epoch + 1}.pth", runner.epoch + 1, runner.iter)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=None) -> None:

@@ -65,7 +65,8 @@ def load_stages(backbone: StagedBackbone, weights: Weights) -> LoadReport:
     """
     state = {key: value for key, value in weights.backbone.items() if key not in backbone.unused_keys}
     stages = f"{next(iter(backbone.plan))}..{list(backbone.plan)[-1]}"
-    return load_strict(backbone, state, f"{backbone.arch} {stages} <- {weights.path}")
+    report = load_strict(backbone, state, f"{backbone.arch} {stages} <- {weights.path}")
+    return replace(report, note=weights.note)
 
 
 def write_arrays(path: str | os.PathLike, state: State, weights: Weights) -> None:

@@ -223,3 +223,27 @@ def test_older_files_are_told_by_their_method(resnet, tmp_path, method, file, in
     meta = {"method": method} if method else {}
     save_student(tmp_path / file, resnet, "resnet18", [0.5] * 3, [0.5] * 3, 32, meta=meta)
     assert init_of(read_weights(tmp_path / file)) == init
+
+
+def test_what_a_file_leaves_open_is_said(resnet, tmp_path):
+    """resnetblur18 has resnet18's keys and other layers: nothing but the file's own word tells them apart."""
+    state = create_backbone("resnet18").state_dict()
+
+    def note(content: dict, arch: str | None = None) -> list[str]:
+        torch.save(content, tmp_path / "x.pth")
+        return Backbone.from_weights(read_weights(tmp_path / "x.pth", arch)).report.lines()[1:]
+
+    assert note(state) == ["  architecture told by its keys: the file does not name it"]
+    assert note(state, "resnetblur18") == ["  architecture as given: the file does not name it"]
+    assert note({"arch": "resnet18", "state_dict": state}) == []
+    several = {"arch": "resnet18", "model": state, "model_ema": state, "optimizer": {"state": {}}}
+    assert note(several) == ["  `model` taken, one of several state dicts in the file"]
+    assert read_weights(tmp_path / "x.pth").dropped == ("model_ema",)
+
+
+def test_two_networks_in_one_state_dict_are_refused(tmp_path):
+    state = create_backbone("test_resnet").state_dict()
+    torch.save(state | {f"module.{key}": value for key, value in state.items()}, tmp_path / "x.pth")
+    message = r"x\.pth: two networks in one state dict: it has conv1\.0\.weight and module\.conv1\.0\.weight"
+    with pytest.raises(UserError, match=message):
+        read_weights(tmp_path / "x.pth", "test_resnet")

@@ -31,7 +31,7 @@ from tests.distill.published import (
 OFFICIAL = [
     (moco_v3, "resnet50", "moco-v3", 256, ("base_encoder", "predictor")),
     (moco_v3, "vit_base_patch16_224", "moco-v3", 256, ("base_encoder", "predictor")),
-    (byol_revisit_airl, "resnet50", "byol", 256, ("online_encoder",)),
+    (byol_revisit_airl, "resnet50", "byol", 256, ("classifier", "online_encoder")),
     (byol_openselfsup, "resnet50", "byol", 256, ("backbone", "head.predictor", "online_net")),
     (
         byol_lightly, "resnet50", "byol", 256,
