@@ -34,6 +34,7 @@ def start(function: Callable, *arguments, **settings) -> BaseProcess:
 
 
 def _run(function: Callable, arguments: tuple, settings: dict) -> None:
+    multiprocessing.set_start_method(None, force=True)  # for data workers the system's own, not this server
     gc.freeze()  # a collection need not look through what was imported
     config.FormatCode = unformatted
     function(*arguments, **settings)

@@ -25,7 +25,7 @@ from distill.data.names import Names
 from distill.data.shards import INDEX, KIND, RECORD, Shards, index_arrays, is_packed
 from distill.data.shrink import shrink
 from distill.data.tar_files import bytes_in_tar, places_in_tar, write_tar
-from distill.data.workers import end_with_parent
+from distill.data.workers import ending_with_us
 from distill.errors import UserError
 from distill.results.atomic import write_json
 from distill.results.manifest import differing_keys, fingerprint_names
@@ -128,19 +128,14 @@ class _Reading(Dataset):
 
 def _contents(reading: _Reading, rows: list[int], workers: int, lock: int) -> Iterator[tuple[bytes, str]]:
     """What belongs into the shards, in the order of ``rows``."""
-    parent = os.getpid()
-
-    def start(_: int) -> None:
-        end_with_parent(parent)
-        os.close(lock)  # held here as well, it would outlive a killed process for a moment
-
     yield from DataLoader(
         reading,
         batch_size=None,
         sampler=rows,
         num_workers=workers,
         multiprocessing_context="fork" if workers else None,
-        worker_init_fn=start,
+        # held by a worker as well, the lock would outlive a killed process for a moment
+        worker_init_fn=ending_with_us(lambda _: os.close(lock)),
     )
 
 

@@ -12,20 +12,23 @@ from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
 from torch import nn
+from torch.utils.data import DataLoader
 
+from distill.data.workers import ending_with_us
 from distill.engine.training_states import TrainingStateHook, instead_of, read_training_state
 from distill.errors import UserError
 
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """mmengine's Runner with five changes.
+    """mmengine's Runner with six changes.
 
     The dump at its start goes to the log file only. A training state is plain data, written without a copy
     in memory (by ``TrainingStateHook``) and loaded strictly, from the mapped file. The config key
     ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
-    activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers. The key
-    ``device`` names the device of a run of one process, which mmengine takes a GPU for where there is one.
+    activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers. Data workers
+    end with their process. The key ``device`` names the device of a run of one process, which mmengine takes
+    a GPU for where there is one.
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -51,6 +54,12 @@ class DistillRunner(Runner):
             for hook in self.hooks:
                 if isinstance(hook, TrainingStateHook):
                     hook.settle()
+
+    @staticmethod
+    def build_dataloader(*args, **kwargs) -> DataLoader:
+        loader = Runner.build_dataloader(*args, **kwargs)
+        loader.worker_init_fn = ending_with_us(loader.worker_init_fn)
+        return loader
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from distill.data.image_files import ImageFiles
 from distill.data.images import UnreadableImage
 from distill.data.labelled import LabelledSet
+from distill.data.workers import ending_with_us
 from distill.distributed import rank, world_size
 from distill.errors import UserError
 from distill.features.store import Store
@@ -83,6 +84,7 @@ def fill(
         batch_sampler=_Lacking(store, batch_size),
         num_workers=workers,
         collate_fn=_collate,
+        worker_init_fn=ending_with_us(),
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),  # else the loader draws its seed from the global random state
     )

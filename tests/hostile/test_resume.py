@@ -37,7 +37,10 @@ STATES = {  # name: (what makes the file, words of the line)
     "empty": (lambda path, good: path.write_bytes(b""), "not a whole checkpoint"),
     "text": (lambda path, good: path.write_text("epoch 3"), "not a whole checkpoint"),
     "torn": (lambda path, good: path.write_bytes(good[: len(good) // 2]), "not a whole checkpoint"),
-    "a pickle": (lambda path, good: path.write_bytes(pickle.dumps(print, 2)), "not a whole checkpoint (mmap can only"),
+    "a pickle": (
+        lambda path, good: path.write_bytes(pickle.dumps(print, 2)),
+        "not a whole checkpoint (mmap can only",
+    ),
     "a flipped bit": (flipped, "damaged, "),
     "a student": (student, "not a training state; it is a student"),
     "weights": (saved({"conv1.weight": torch.ones(1)}), "not a training state; its keys are conv1.weight"),
