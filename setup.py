@@ -22,6 +22,7 @@ REQUIRED = [
     "tqdm",
     "matplotlib",
     "psutil",
+    "pydantic>=2",
     "safetensors",
     "tensorboard",
 ]

@@ -17,6 +17,7 @@ from torchvision.transforms.v2 import functional as F
 from distill.data import apply
 from distill.data.draws import Draw, RandomView, draw, generator
 from distill.registry import TRANSFORMS
+from distill.settings import Count, NotNegative, Number, Positive
 
 
 class RandomViews:
@@ -94,12 +95,12 @@ class _FullAndSmall(RandomViews):
 
     def __init__(
         self,
-        size: int = 224,
-        small_size: int | None = None,
-        small_views: int = 6,
-        scale: tuple[float, float] = (0.14, 1.0),
-        small_scale: tuple[float, float] = (0.05, 0.14),
-        strength: float = 1.0,
+        size: Count = 224,
+        small_size: Count | None = None,
+        small_views: Number = 6,
+        scale: tuple[Positive, Positive] = (0.14, 1.0),
+        small_scale: tuple[Positive, Positive] = (0.05, 0.14),
+        strength: NotNegative = 1.0,
     ):
         jitter = tuple(strength * most for most in self.jitter)
         full = RandomView(size, tuple(scale), jitter=jitter, grey=0.2, blur=0.5)
@@ -112,7 +113,7 @@ class _FullAndSmall(RandomViews):
 class CropFlip(RandomViews):
     """Random resized crop and flip, nothing else: CompRess's training view (section 4)."""
 
-    def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0), views: int = 1):
+    def __init__(self, size: Count = 224, scale: tuple[Positive, Positive] = (0.08, 1.0), views: Count = 1):
         super().__init__(*[RandomView(size, tuple(scale))] * views)
 
 
@@ -120,7 +121,7 @@ class CropFlip(RandomViews):
 class MoCoV2Augmentation(RandomViews):
     """MoCo-v2's "aug-plus", which SEED uses too: crop, jitter 0.4/0.4/0.4/0.1, grey, blur, flip."""
 
-    def __init__(self, size: int = 224, scale: tuple[float, float] = (0.2, 1.0), views: int = 1):
+    def __init__(self, size: Count = 224, scale: tuple[Positive, Positive] = (0.2, 1.0), views: Count = 1):
         view = RandomView(size, tuple(scale), jitter=(0.4, 0.4, 0.4, 0.1), grey=0.2, blur=0.5)
         super().__init__(*[view] * views)
 
@@ -136,13 +137,13 @@ class SimCLRAugmentation(RandomViews):
 
     def __init__(
         self,
-        size: int = 224,
-        strength: float = 1.0,
-        scale: tuple[float, float] = (0.08, 1.0),
+        size: Count = 224,
+        strength: NotNegative = 1.0,
+        scale: tuple[Positive, Positive] = (0.08, 1.0),
         blur: float = 0.5,
         grey: float = 0.2,
         flip: float = 0.5,
-        views: int = 2,
+        views: Count = 2,
     ):
         jitter = tuple(strength * most for most in (0.8, 0.8, 0.8, 0.2))
         view = RandomView(size, tuple(scale), flip, jitter, grey=grey, blur=blur)
@@ -169,7 +170,7 @@ class BYOLAugmentation(RandomViews):
     from one half up are inverted.
     """
 
-    def __init__(self, size: int = 224, scale: tuple[float, float] = (0.08, 1.0)):
+    def __init__(self, size: Count = 224, scale: tuple[Positive, Positive] = (0.08, 1.0)):
         first = RandomView(size, tuple(scale), jitter=(0.4, 0.4, 0.2, 0.1), grey=0.2, blur=1.0)
         super().__init__(first, replace(first, blur=0.1, solarise=0.2))
 
@@ -193,7 +194,7 @@ class CentreCrop(FixedView):
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
-    def __init__(self, size: int = 224, resize: int | None = None, interpolation: str = "bilinear"):
+    def __init__(self, size: Count = 224, resize: Count | None = None, interpolation: str = "bilinear"):
         shorter, how = resize or round(size * 256 / 224), v2.InterpolationMode(interpolation)
         resized = v2.Resize(shorter, interpolation=how, antialias=True)
         super().__init__(size, resized, v2.CenterCrop(size))
@@ -207,6 +208,6 @@ class Squash(FixedView):
         interpolation: ``bilinear`` or ``bicubic``.
     """
 
-    def __init__(self, size: int = 224, interpolation: str = "bilinear"):
+    def __init__(self, size: Count = 224, interpolation: str = "bilinear"):
         how = v2.InterpolationMode(interpolation)
         super().__init__(size, v2.Resize((size, size), interpolation=how, antialias=True))

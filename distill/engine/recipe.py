@@ -7,6 +7,7 @@ from distill.distributed import own_cores
 from distill.engine.config_root import config_root
 from distill.errors import UserError, unknown
 from distill.registry import MODELS
+from distill.settings import Count, Number, Positive, check_settings
 from distill.targets.sources import Source, source_of
 
 
@@ -21,11 +22,11 @@ def recipe(
     student: str,
     teacher: str | None = None,
     teacher_cache: str | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    image_size: int | None = None,
-    lr: float | None = None,
-    workers: int | None = None,
+    epochs: Count | None = None,
+    batch_size: Count | None = None,
+    image_size: Count | None = None,
+    lr: Positive | None = None,
+    workers: Number | None = None,
     arch: str | None = None,
 ) -> tuple[Config, list[str]]:
     """The config of a run, and a line for everything in it that is not as published.
@@ -35,8 +36,10 @@ def recipe(
     there are no more data workers than cores for them, which changes no image.
 
     Raises:
-        UserError: unknown method, a teacher that is missing or not wanted, or no images.
+        UserError: unknown method, a teacher that is missing or not wanted, no images, a number out of range.
     """
+    given = dict(epochs=epochs, batch_size=batch_size, image_size=image_size, lr=lr, workers=workers)
+    check_settings(recipe, given)
     if method not in method_names():
         raise unknown("method", method, method_names())
     config = Config.fromfile(config_root() / "_base_" / f"{method}.py")

@@ -2,16 +2,20 @@
 
 import inspect
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
+from annotated_types import Ge, Lt
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
+from distill.backbones import Backbone
 from distill.data.views import in_two_halves
 from distill.errors import UserError, unknown
 from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
+from distill.settings import Count, NotNegative, Number, Positive, Share, check_setting, check_settings
 from distill.targets.sources import Source, source_of
 
 # this project reads the first five, mmengine find_unused_parameters and custom_imports
@@ -21,6 +25,21 @@ OWN_KEYS = {
 }  # fmt: skip
 
 AUGMENT_ON = ("auto", "device", "worker")
+# what no constructor of this project has as a parameter
+KINDS = {
+    "batch_size": Count,
+    "train_cfg.max_epochs": Count,
+    "randomness.seed": Annotated[int, Ge(0), Lt(2**32)],
+    "train_dataloader.num_workers": Number,
+    "optim_wrapper.optimizer.lr": Positive,
+    "optim_wrapper.optimizer.momentum": Share,
+    "optim_wrapper.optimizer.weight_decay": NotNegative,
+    "optim_wrapper.accumulative_counts": Count,
+    "default_hooks.logger.interval": Count,
+    "compile_networks": bool,
+    "sync_batch_norm": bool,
+    "find_unused_parameters": bool,
+}
 
 
 def validate(config: Config) -> None:
@@ -36,11 +55,14 @@ def validate(config: Config) -> None:
     for key in ("model", "train_dataloader", "optim_wrapper", "train_cfg", "batch_size", "default_scope"):
         if key not in config:
             raise UserError(f"config key {key!r} is missing; start from a file in configs/_base_")
+    _kinds(config)
     loader = config.train_dataloader
     method = _typed(config.model, MODELS, "model")
     if not (isinstance(method, type) and issubclass(method, Method)):
         raise UserError(f"model.type {config.model.type!r} is not a method of distillation")
-    _set("model.student.arch", _settings(config.model, "student").get("arch"), "--student NAME")
+    student = _settings(config.model, "student")
+    _set("model.student.arch", student.get("arch"), "--student NAME")
+    check_settings(Backbone, student, "config key model.student.")
     _set("train_dataloader.dataset.data_root", loader.dataset.get("data_root"), "--data DIR")
     _teacher(config.model, source_of(method.needs))
     _typed(loader.dataset, DATASETS, "train_dataloader.dataset")
@@ -54,6 +76,17 @@ def validate(config: Config) -> None:
         _typed(states, HOOKS, "default_hooks.checkpoint", extra={"priority"})
     _schedule(config)
     _device(config)
+
+
+def _kinds(config: Config) -> None:
+    for key, kind in KINDS.items():
+        part, parts = config, key.split(".")
+        for name in parts[:-1]:
+            part = part.get(name) or {}
+            if not isinstance(part, dict):
+                raise UserError(f"config key {key.rpartition('.')[0]} is {part!r}; it must hold settings")
+        if parts[-1] in part:
+            check_setting(f"config key {key}", part[parts[-1]], kind)
 
 
 def _augment_on(where: str, augmentation: Callable) -> None:
@@ -106,12 +139,14 @@ def _teacher(model: dict, source: Source | None) -> None:
 def _typed(
     part: dict, registry: Registry, where: str, given: set = frozenset(), extra: set = frozenset()
 ) -> type:
-    """The class of ``registry`` that ``part`` names; UserError for an argument that it does not take."""
+    """The class of ``registry`` that ``part`` names; UserError for what it does not take."""
     if "type" not in part:
         raise UserError(f"config key {where}.type is missing")
     cls = registry.get(part["type"])
     if cls is None:
         raise unknown(f"{where}.type", part["type"], {*registry.module_dict, *registry.parent.module_dict})
+    own = {key: value for key, value in part.items() if key not in extra}
+    check_settings(cls, own, f"config key {where}.")
     names = _parameters(cls)
     if names is None:
         return cls  # takes anything
@@ -131,8 +166,7 @@ def _parameters(cls: type) -> set[str] | None:
 
 def _schedule(config: Config) -> None:
     epochs = config.train_cfg.get("max_epochs")
-    if not isinstance(epochs, int) or epochs < 1:
-        raise UserError(f"config key train_cfg.max_epochs is {epochs!r}; it must be a whole number of epochs")
+    _set("train_cfg.max_epochs", epochs, "--epochs N")
     for number, scheduler in enumerate(config.get("param_scheduler") or []):
         if not scheduler.get("by_epoch", True):
             continue

@@ -9,6 +9,7 @@ from distill.methods.fitting import at_most_images
 from distill.modules.heads import mlp
 from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.settings import Count, Positive
 from distill.targets import Need
 
 
@@ -29,7 +30,7 @@ class BinaryContrastive(Method):
     fitted = {"queue_length": at_most_images}
 
     def __init__(
-        self, student: dict, teacher: dict, queue_length: int = 65_536, temperature: float = 0.07
+        self, student: dict, teacher: dict, queue_length: Count = 65_536, temperature: Positive = 0.07
     ):
         super().__init__(student, teacher)
         self.temperature = temperature

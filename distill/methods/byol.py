@@ -9,6 +9,7 @@ from distill.methods.base import Method, TrainedNetwork
 from distill.modules.ema import MovingAverage
 from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.settings import Count, Share
 
 
 @MODELS.register_module()
@@ -26,7 +27,7 @@ class BYOL(Method):
 
     number_of_views = 2
 
-    def __init__(self, student: dict, hidden: int = 4096, projection: int = 256, momentum: float = 0.996):
+    def __init__(self, student: dict, hidden: Count = 4096, projection: Count = 256, momentum: Share = 0.996):
         super().__init__(student)
         self.momentum = momentum
         self.projector = mlp(self.student.width, hidden, projection, norm=True)

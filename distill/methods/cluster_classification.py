@@ -7,6 +7,7 @@ from distill.methods.base import Method
 from distill.methods.fitting import ENOUGH_IN_A_CLUSTER
 from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.settings import Count, Number
 from distill.targets import Need
 from distill.targets.clusters import cluster_labels
 
@@ -32,10 +33,10 @@ class ClusterClassification(Method):
         self,
         student: dict,
         teacher: dict,
-        clusters: int = 16_000,
-        projection: int | None = None,
-        iterations: int = 20,
-        seed: int = 0,
+        clusters: Count = 16_000,
+        projection: Count | None = None,
+        iterations: Count = 20,
+        seed: Number = 0,
     ):
         super().__init__(student, teacher)
         width = self.student.width

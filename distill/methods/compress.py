@@ -10,6 +10,7 @@ from distill.methods.fitting import at_most_images
 from distill.modules.ema import MovingAverage
 from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.settings import Count, Positive, Share
 from distill.targets import Need
 
 
@@ -37,11 +38,11 @@ class CompRess(Method):
         student: dict,
         teacher: dict,
         queues: int = 1,
-        queue_length: int = 128_000,
-        temperature: float = 0.04,
+        queue_length: Count = 128_000,
+        temperature: Positive = 0.04,
         key_encoder: bool = True,
-        momentum: float = 0.999,
-        projection: int | None = None,
+        momentum: Share = 0.999,
+        projection: Count | None = None,
     ):
         super().__init__(student, teacher)
         if queues not in (1, 2):

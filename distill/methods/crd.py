@@ -13,6 +13,7 @@ from distill.methods.base import Method
 from distill.methods.fitting import at_most_images, number_of_images
 from distill.modules.memory import MemoryBank
 from distill.registry import MODELS
+from distill.settings import Count, Positive, Share
 from distill.targets import Need
 
 
@@ -38,11 +39,11 @@ class CRD(Method):
         self,
         student: dict,
         teacher: dict,
-        samples: int,
-        negatives: int = 16_384,
-        projection: int = 128,
-        temperature: float = 0.07,
-        momentum: float = 0.5,
+        samples: Count,
+        negatives: Count = 16_384,
+        projection: Count = 128,
+        temperature: Positive = 0.07,
+        momentum: Share = 0.5,
     ):
         super().__init__(student, teacher)
         if not samples:

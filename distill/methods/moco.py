@@ -11,6 +11,7 @@ from distill.modules.heads import mlp
 from distill.modules.memory import Queue
 from distill.modules.shuffle_bn import shuffled
 from distill.registry import MODELS
+from distill.settings import Count, Positive, Share
 
 
 @MODELS.register_module()
@@ -35,11 +36,11 @@ class MoCo(Method):
     def __init__(
         self,
         student: dict,
-        projection: int = 128,
-        queue_length: int = 65_536,
-        temperature: float = 0.2,
-        momentum: float = 0.999,
-        shuffle_groups: int = 8,
+        projection: Count = 128,
+        queue_length: Count = 65_536,
+        temperature: Positive = 0.2,
+        momentum: Share = 0.999,
+        shuffle_groups: Count = 8,
     ):
         super().__init__(student)
         self.temperature, self.shuffle_groups = temperature, shuffle_groups

@@ -9,6 +9,7 @@ from distill.methods.base import Method
 from distill.methods.fitting import ENOUGH_IN_A_CLUSTER
 from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.settings import Count, Positive
 from distill.targets import Need
 
 
@@ -76,7 +77,7 @@ class OnlineClustering(Method):
     needs = frozenset({Need.EMBEDDINGS})
     fitted = {"clusters": ENOUGH_IN_A_CLUSTER}
 
-    def __init__(self, student: dict, teacher: dict, clusters: int = 16_000, temperature: float = 0.2):
+    def __init__(self, student: dict, teacher: dict, clusters: Count = 16_000, temperature: Positive = 0.2):
         super().__init__(student, teacher)
         self.temperature = temperature
         self.head = mlp(self.student.width, self.student.width, self.teacher.width)

@@ -13,6 +13,7 @@ from distill.modules.heads import mlp
 from distill.modules.multi_crop import multi_crop_embeddings
 from distill.modules.prototypes import Codes, cosines
 from distill.registry import MODELS
+from distill.settings import Count, NotNegative, Number, Positive, Share
 from distill.targets import Need
 
 
@@ -38,14 +39,14 @@ class OSSOffline(Method):
         self,
         student: dict,
         teacher: dict,
-        dropout: tuple[float, float] | None = (0.1, 0.05),
+        dropout: tuple[Share, Share] | None = (0.1, 0.05),
         own_copy: bool = False,
-        hidden: int = 2048,
-        temperature: float = 0.1,
-        epsilon: float = 0.05,
-        iterations: int = 3,
-        queue_length: int = 3840,
-        queue_start_epoch: float = 15,
+        hidden: Count = 2048,
+        temperature: Positive = 0.1,
+        epsilon: Positive = 0.05,
+        iterations: Count = 3,
+        queue_length: Number = 3840,
+        queue_start_epoch: NotNegative = 15,
     ):
         super().__init__(student, teacher)
         self.dropout, self.own_copy, self.temperature = two_rates(dropout), own_copy, temperature

@@ -13,6 +13,7 @@ from distill.modules.attention import PixelAttention
 from distill.modules.memory import Queue
 from distill.modules.spatial import BIASES, SpatialAdaptor, pixel_mlp
 from distill.registry import MODELS
+from distill.settings import Count, Positive
 from distill.targets import Need
 
 # views of (student, teacher), from 0; in the first pair the teacher sees view 1, which the queue is made of
@@ -60,11 +61,11 @@ class PCD(Method):
         view_pairing: str = "cross",
         symmetric: bool = True,
         vectorised: bool = False,
-        queue_length: int = 65_536,
-        temperature: float = 0.2,
-        hidden: int | tuple[int, ...] = 4096,
+        queue_length: Count = 65_536,
+        temperature: Positive = 0.2,
+        hidden: Count | tuple[Count, ...] = 4096,
         biases: str = "none",
-        attention_width: int | None = 64,
+        attention_width: Count | None = 64,
         last_norm: bool = False,
     ):
         super().__init__(student, teacher)

@@ -10,6 +10,7 @@ from distill.methods.fitting import at_most_images
 from distill.modules.heads import mlp
 from distill.modules.memory import Queue
 from distill.registry import MODELS
+from distill.settings import Count, Number, Positive
 from distill.targets import Need
 
 
@@ -33,10 +34,10 @@ class SEED(Method):
         self,
         student: dict,
         teacher: dict,
-        queue_length: int = 65_536,
-        student_temperature: float = 0.2,
-        teacher_temperature: float = 1e-4,
-        small_patches: int = 0,
+        queue_length: Count = 65_536,
+        student_temperature: Positive = 0.2,
+        teacher_temperature: Positive = 1e-4,
+        small_patches: Number = 0,
     ):
         # the teacher sees the patches too
         super().__init__(student, teacher, frozenset({Need.VIEWS}) if small_patches else None)

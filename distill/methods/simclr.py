@@ -7,6 +7,7 @@ from distill.losses import nt_xent_loss
 from distill.methods.base import Method, TrainedNetwork
 from distill.modules.heads import mlp
 from distill.registry import MODELS
+from distill.settings import Count, Positive
 
 
 @MODELS.register_module()
@@ -23,7 +24,7 @@ class SimCLR(Method):
     number_of_views = 2
 
     def __init__(
-        self, student: dict, projection: int = 128, temperature: float = 0.1, head_norm: bool = False
+        self, student: dict, projection: Count = 128, temperature: Positive = 0.1, head_norm: bool = False
     ):
         super().__init__(student)
         self.temperature, width = temperature, self.student.width

@@ -10,6 +10,7 @@ from distill.modules.heads import mlp
 from distill.modules.multi_crop import multi_crop_embeddings
 from distill.modules.prototypes import Codes, Prototypes
 from distill.registry import MODELS
+from distill.settings import Count, NotNegative, Number, Positive
 
 
 @MODELS.register_module()
@@ -37,15 +38,15 @@ class SwAV(Method):
     def __init__(
         self,
         student: dict,
-        hidden: int = 2048,
-        projection: int = 128,
-        prototypes: int = 3000,
-        temperature: float = 0.1,
-        epsilon: float = 0.05,
-        iterations: int = 3,
-        queue_length: int = 3840,
-        queue_start_epoch: float = 15,
-        prototypes_frozen_until_epoch: float = 1,
+        hidden: Count = 2048,
+        projection: Count = 128,
+        prototypes: Count = 3000,
+        temperature: Positive = 0.1,
+        epsilon: Positive = 0.05,
+        iterations: Count = 3,
+        queue_length: Number = 3840,
+        queue_start_epoch: NotNegative = 15,
+        prototypes_frozen_until_epoch: NotNegative = 1,
     ):
         super().__init__(student)
         self.temperature, self.queue_start_epoch = temperature, queue_start_epoch

@@ -160,7 +160,7 @@ MISTAKES = {
     ),
     "config key 'model.teacher.wieghts'; did you mean": dict(cfg_options={"model.teacher.wieghts": "x"}),
     "unknown config key 'modle'; did you mean 'model'": dict(cfg_options={"modle.x": 1}),
-    "config key model.student is 1; it must hold settings": dict(cfg_options={"model.student": 1}),
+    "config key model.student is 1; valid: a dictionary": dict(cfg_options={"model.student": 1}),
     "unknown model.type 'CompRes'; did you mean 'CompRess'": dict(cfg_options={"model.type": "CompRes"}),
     "model.queues is 3; valid: 1, 2": dict(cfg_options={"model.queues": 3}),
     "teacher.output is 'neck'": dict(cfg_options={"model.teacher.output": "neck"}),

@@ -1,0 +1,59 @@
+"""What a setting may be, by its annotation: ``temperature: Positive = 0.04``. pydantic checks the values."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Annotated, get_type_hints
+
+from annotated_types import Ge, Gt, Lt
+
+from distill.errors import UserError
+
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]  # a momentum, a rate of dropout
+Count = Annotated[int, Ge(1)]
+Number = Annotated[int, Ge(0)]
+
+UNCHECKED = ("torch", "torchvision", "mmengine", "timm")  # packages whose annotations are not always true
+
+
+def check_setting(name: str, value: object, kind: object) -> None:
+    """Raises UserError, with name, value and what is valid, unless ``value`` is of the annotated ``kind``.
+
+    Types are taken strictly: ``"8"`` and ``True`` are no numbers, NaN and infinity are none of ours. A list
+    serves for a tuple, because YAML and JSON have no tuples.
+    """
+    from pydantic import ConfigDict, PydanticSchemaGenerationError, TypeAdapter, ValidationError
+
+    try:
+        rules = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+        adapter = TypeAdapter(kind, config=rules)
+    except PydanticSchemaGenerationError:  # an annotation that is no type
+        return
+    try:
+        adapter.validate_python(tuple(value) if isinstance(value, list) else value)
+    except ValidationError as error:
+        valid = dict.fromkeys(_plainly(found["msg"]) for found in error.errors())
+        raise UserError(f"{name} is {value!r}; valid: {' or '.join(valid)}") from error
+
+
+def _plainly(message: str) -> str:
+    message = message.removeprefix("Input should be ").replace("a valid integer", "a whole number")
+    return message.replace("a valid ", "a ")
+
+
+def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
+    """Holds each setting in ``given`` against the annotation of the parameter of ``owner`` that it is for.
+
+    Args:
+        where: what comes before its name in an error, such as ``config key model.``.
+    """
+    if owner.__module__.partition(".")[0] in UNCHECKED:
+        return
+    try:
+        kinds = get_type_hints(owner.__init__ if inspect.isclass(owner) else owner, include_extras=True)
+    except NameError:  # a name that is imported for type checkers alone
+        return
+    for name, value in given.items():
+        if name in kinds:
+            check_setting(f"{where}{name}", value, kinds[name])
