@@ -107,6 +107,21 @@ def named(backbone: str) -> str:
     return facts()["students"].get(backbone, backbone)
 
 
+def _changed(block: Block) -> list[str]:
+    """Numbers among the settings of a protocol that are not the published ones, such as fewer epochs."""
+    found, published = block.settings.get(block.task.name) or {}, block.task.settings
+    return [
+        f"{name.replace('_', ' ')} {_text(value)}, not {_text(published[name])}"
+        for name, value in found.items()
+        if name != "seed" and name in published and _text(value) != _text(published[name])
+        if all(isinstance(number, int | float) for number in (value if isinstance(value, list) else [value]))
+    ]
+
+
+def _text(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
 def _conditions(table: Table, group: Group, measured: dict[int, Block], model: Model, origin: Origin) -> str:
     """Seeds, and in words what differs from the paper's conditions, as far as it is known."""
     words = [model.init]
@@ -123,6 +138,7 @@ def _conditions(table: Table, group: Group, measured: dict[int, Block], model: M
             words.append(f"{block.image_size} px, not {size}")
         if block.task.name != _protocol(table.columns[number], group):
             words.append(f"protocol: {block.task.title}")
+        words += _changed(block)
         if schedule := block.settings.get("schedule"):
             words.append(f"{schedule.get('steps')} steps of batch {schedule.get('batch')}")
         if model.init == "random":

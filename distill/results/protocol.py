@@ -2,6 +2,7 @@
 
 import ast
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +35,8 @@ class Protocol:
         resize: how it resizes images where the user says nothing of it, as ``Extraction.resize``.
         parts: the images that it looks at. Without ``train`` their classes need not be the same.
         default: its place among the protocols that run unasked, from 1 up; 0: it runs only when asked for.
+        settings: the published values of its settings, as the class of the evaluator has them for defaults;
+            known where the declaration was read from its file.
 
     Raises:
         UserError: an unknown kind, or a headline that is not among the metrics.
@@ -52,6 +55,7 @@ class Protocol:
     parts: tuple[str, ...] = ("train", "val")
     resize: str = ""
     default: int = 0
+    settings: dict[str, object] = field(default_factory=dict, compare=False)
 
     def __post_init__(self):
         if self.kind not in KINDS:
@@ -84,16 +88,35 @@ def declared(folder: str | os.PathLike = EVALUATION) -> dict[str, Protocol]:
 
 
 def _declared_in(path: Path) -> Protocol | None:
-    for node in ast.parse(path.read_text()).body:
+    module = ast.parse(path.read_text())
+    for node in module.body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "PROTOCOL":
             try:
                 said = {part.arg: ast.literal_eval(part.value) for part in node.value.keywords}
-                protocol = Protocol(**said)
+                protocol = Protocol(**said, settings=_settings(module))
             except (ValueError, TypeError, AttributeError) as error:
                 raise UserError(f"{path}: PROTOCOL must be Protocol(...) of literals: {error}") from error
             if protocol.name != path.stem:
                 raise UserError(f"{path}: the protocol's name is {protocol.name!r}; valid: {path.stem!r}")
             return protocol
+    return None
+
+
+def _settings(module: ast.Module) -> dict[str, object]:
+    """Defaults of the evaluator, the class with a field ``protocol``, as far as they are literals."""
+    for node in module.body:
+        fields = {}
+        for part in node.body if isinstance(node, ast.ClassDef) else ():
+            if isinstance(part, ast.AnnAssign) and part.value is not None:
+                fields[part.target.id] = part.value
+        if "protocol" in fields:
+            return dict(filter(None, map(_literal, fields.items())))
+    return {}
+
+
+def _literal(field: tuple[str, ast.expr]) -> tuple[str, object] | None:
+    with suppress(ValueError):
+        return field[0], ast.literal_eval(field[1])
     return None
 
 
