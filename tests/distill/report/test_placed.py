@@ -101,7 +101,7 @@ def test_a_protocol_with_other_settings_says_so():
     assert "epochs 9, not 90, milestones 3, 6, 8, not 30, 60, 80" in line.note
     said = {"linear": {"epochs": 40, "milestones": [15, 30]}, "knn": {"few_shot": ["1%"]}}
     ((_, line),) = ours(COMPRESS + "1", row(settings=said))
-    assert line.note == "distilled, 1 seed"
+    assert line.note == "distilled, 1 seed, unknown epochs, not 130"
 
 
 def test_what_does_not_differ_is_not_said():
