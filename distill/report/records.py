@@ -39,7 +39,8 @@ def _costs(content: Content) -> str:
 
 
 def _run(run: Run) -> str:
-    name = svg.clip(run.folder.name or run.folder, HEADING)
+    folder = run.folder.name or str(run.folder)
+    name = svg.clip(f"{run.label} ({folder})" if run.label not in ("", folder) else folder, HEADING)
     manifest = run.manifest
     if run.curve:
         first, last = run.curve[0][1], run.curve[-1][1]

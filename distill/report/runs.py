@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 
@@ -17,13 +17,15 @@ STEP_KEYS = ("step", "iter", "iteration")
 class Run:
     """``curve`` is a list of (step, loss); ``manifest`` is {} where the run left none.
 
-    ``minutes`` an epoch took, from the logged seconds a step; None where no epochs were logged.
+    ``minutes`` an epoch took, from the logged seconds a step; None where no epochs were logged. ``label`` is
+    what result rows call its network, "" where none does.
     """
 
     folder: Path
     manifest: dict
     curve: list[tuple[int, float]]
     minutes: float | None = None
+    label: str = ""
 
 
 def find_runs(rows: list[dict], folders: Iterable[str | os.PathLike] = ()) -> list[Run]:
@@ -41,7 +43,7 @@ def find_runs(rows: list[dict], folders: Iterable[str | os.PathLike] = ()) -> li
     for row in rows:
         folder = run_folder(row)
         if folder and folder.resolve() not in runs:
-            runs[folder.resolve()] = read_run(folder)
+            runs[folder.resolve()] = replace(read_run(folder), label=row["label"])
     return list(runs.values())
 
 
