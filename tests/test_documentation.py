@@ -134,7 +134,8 @@ def test_commands_of_the_documentation(path):
             assert any(is_taken(f"{command} {text[4:]}") for command in before), text
         key = re.fullmatch(r"((?:model|train_dataloader|optim_wrapper|train_cfg)(?:\.\w+)+)(=.*)?", text)
         if key and path != SETTINGS:
-            tried = [f"{key[1]}={value}" for value in ("1", "{}")]  # a setting, or a part that holds some
+            kinds = ("1", "0.5", "True", "text", "(0.5,0.5)", "{}")  # the last: a part that holds settings
+            tried = [text] if key[2] else [f"{key[1]}={value}" for value in kinds]
             assert any(takes(name, option) for option in tried for name in method_names()), text
         for flag in re.findall(FLAG, text):
             assert flag in flags, f"no tool has {flag}"

@@ -111,7 +111,7 @@ def _changed(block: Block) -> list[str]:
     """Numbers among the settings of a protocol that are not the published ones, such as fewer epochs."""
     found, published = block.settings.get(block.task.name) or {}, block.task.settings
     return [
-        f"{name.replace('_', ' ')} {_text(value)}, not {_text(published[name])}"
+        f"the protocol's {name.replace('_', ' ')} {_text(value)}, not {_text(published[name])}"
         for name, value in found.items()
         if name != "seed" and name in published and _text(value) != _text(published[name])
         if all(isinstance(number, int | float) for number in (value if isinstance(value, list) else [value]))

@@ -95,10 +95,10 @@ def test_what_differs_is_said_in_words():
 def test_a_protocol_with_other_settings_says_so():
     said = {"linear_crops": {"epochs": 3, "lr": 0.3, "seed": 5, "milestones": [3, 6]}}
     ((_, line),) = ours(OSS + "9", row("linear_crops", settings=said))
-    assert line.note == "distilled, 1 seed, epochs 3, not 100"
+    assert line.note == "distilled, 1 seed, the protocol's epochs 3, not 100"
     said = {"places_layers": {"epochs": 9, "milestones": [3, 6, 8], "dtype": "float32"}}
     ((_, line), *_) = ours(COMPRESS + "5", row("places_layers", {"best": 9.0}, "places205", settings=said))
-    assert "epochs 9, not 90, milestones 3, 6, 8, not 30, 60, 80" in line.note
+    assert "the protocol's epochs 9, not 90, the protocol's milestones 3, 6, 8, not 30, 60, 80" in line.note
     said = {"linear": {"epochs": 40, "milestones": [15, 30]}, "knn": {"few_shot": ["1%"]}}
     ((_, line),) = ours(COMPRESS + "1", row(settings=said))
     assert line.note == "distilled, 1 seed, unknown epochs, not 130"
