@@ -31,8 +31,10 @@ def check_setting(name: str, value: object, kind: object) -> None:
     except PydanticSchemaGenerationError:  # an annotation that is no type
         return
     try:
-        adapter.validate_python(tuple(value) if isinstance(value, list) else value)
+        adapter.validate_python(value)
     except ValidationError as error:
+        if isinstance(value, list):
+            return check_setting(name, tuple(value), kind)
         valid = dict.fromkeys(_plainly(found["msg"]) for found in error.errors())
         raise UserError(f"{name} is {value!r}; valid: {' or '.join(valid)}") from error
 
@@ -48,11 +50,11 @@ def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
     Args:
         where: what comes before its name in an error, such as ``config key model.``.
     """
-    if owner.__module__.partition(".")[0] in UNCHECKED:
+    if str(getattr(owner, "__module__", "")).partition(".")[0] in UNCHECKED:
         return
     try:
         kinds = get_type_hints(owner.__init__ if inspect.isclass(owner) else owner, include_extras=True)
-    except NameError:  # a name that is imported for type checkers alone
+    except (NameError, TypeError, AttributeError):  # a name that is imported for type checkers alone
         return
     for name, value in given.items():
         if name in kinds:

@@ -52,6 +52,10 @@ def parser() -> argparse.ArgumentParser:
         "--resume", nargs="?", const=True, default=False, metavar="PATH",
         help="go on from the newest training state in the work dir, or from PATH",
     )  # fmt: skip
+    run.add_argument(
+        "--accept-changes", action="store_true",
+        help="go on although settings, images or teacher are others than when the run began",
+    )  # fmt: skip
     run.add_argument("--evaluate", metavar="ROOT", help="log k-NN accuracy every epoch")
     run.add_argument("--amp", action="store_true", help="mixed precision (GPU): bfloat16 or float16")
     run.add_argument("--compile", action="store_true", help="torch.compile for the networks")
@@ -81,8 +85,9 @@ def main() -> None:
 
     pretrain(
         args.method, args.data, args.student, args.teacher,
-        config=args.config, work_dir=args.work_dir, resume=args.resume, seed=args.seed, amp=args.amp,
-        compile=args.compile, evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
+        config=args.config, work_dir=args.work_dir, resume=args.resume,
+        accept_changes=args.accept_changes, seed=args.seed, amp=args.amp, compile=args.compile,
+        evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
         teacher_cache=args.teacher_cache, epochs=args.epochs, batch_size=args.batch_size,
         image_size=args.image_size, lr=args.lr, workers=args.workers, arch=args.arch,
     )  # fmt: skip

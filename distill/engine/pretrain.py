@@ -16,6 +16,7 @@ from mmengine.registry import DefaultScope
 from distill.data.views import in_two_halves
 from distill.distributed import rank, read_slurm, world_size
 from distill.engine import acceleration
+from distill.engine.changes import changes, refuse
 from distill.engine.config_files import read_config
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
@@ -26,7 +27,7 @@ from distill.errors import UserError, told_by_first
 from distill.methods.base import Method
 from distill.peers import ending_together
 from distill.results.atomic import write_json, write_text
-from distill.results.manifest import differing_keys, run_manifest
+from distill.results.manifest import run_manifest
 
 
 def pretrain(
@@ -38,6 +39,7 @@ def pretrain(
     config: str | Config | None = None,
     work_dir: str | None = None,
     resume: bool | str = False,
+    accept_changes: bool = False,
     seed: int | None = None,
     amp: bool = False,
     compile: bool = False,
@@ -61,6 +63,7 @@ def pretrain(
         work_dir: where everything is written; by default ``work_dirs/<name of the run>``, or, for the
             ``config.py`` of a run, the first free one of ``RUN-2``, ``RUN-3``, ...
         resume: go on from the newest training state in ``work_dir``, or from the named one.
+        accept_changes: go on although settings, images or the teacher's file are others than the run's.
         seed: of everything random; by default the config's.
         amp: mixed precision (needs a GPU): bfloat16 where it has that, else float16 with loss scale.
         compile: ``torch.compile`` for all backbones.
@@ -100,11 +103,13 @@ def pretrain(
         config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
         with held(config.work_dir) if peers.first else nullcontext():
             state = where_to_start(config.work_dir, resume, peers)
-            _train(config, notes, state, say)
+            _train(config, notes, state, accept_changes, say)
     return Path(config.work_dir) / "last.pth"
 
 
-def _train(config: Config, notes: list[str], state: Path | None, say: Callable[[str], None]) -> None:
+def _train(
+    config: Config, notes: list[str], state: Path | None, accept_changes: bool, say: Callable[[str], None]
+) -> None:
     """Trains from ``state``, or from the start, and says so."""
     if config.launcher != "none" and not torch.cuda.is_available() and not torch.distributed.is_initialized():
         torch.distributed.init_process_group("gloo")  # mmengine's own start-up needs a GPU
@@ -112,7 +117,7 @@ def _train(config: Config, notes: list[str], state: Path | None, say: Callable[[
     with DefaultScope.overwrite_default_scope(config.default_scope):
         runner = DistillRunner.from_cfg(_for_runner(config, state))
         if rank() == 0:
-            _introduce(runner, config, notes, state, say)
+            _introduce(runner, config, notes, state, accept_changes, say)
         method, images = method_of(runner), runner.train_dataloader.dataset
         method.check_data(images)
         images.rows = method.rows()
@@ -186,15 +191,20 @@ def _finishes_views(config: Config, method: Method, augmentation: Callable) -> b
     return where == "device"
 
 
-def _introduce(runner: DistillRunner, config: Config, notes: list[str], state: Path | None, say) -> None:
+def _introduce(
+    runner: DistillRunner, config: Config, notes: list[str], state: Path | None, accept_changes: bool, say
+) -> None:
     """Writes the run's record and tells the user what is about to happen."""
     method, images = method_of(runner), runner.train_dataloader.dataset.images
-    changed = _changed_since(Path(config.work_dir) / "config.py", config) if state is not None else []
-    write_text(Path(config.work_dir) / "config.py", config.pretty_text)
     data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}
     record = run_manifest(config.pretty_text, runner.seed, data)
     record["teacher"] = method.teacher.describe() if method.teacher is not None else None
+    record["teacher_sha256"] = getattr(method.teacher, "sha256", None)
     record["resumed_from"] = str(state) if state else None
+    changed = changes(config.work_dir, config, record) if state is not None else []
+    if not accept_changes:
+        refuse(config.work_dir, changed)
+    write_text(Path(config.work_dir) / "config.py", config.pretty_text)
     write_json(Path(config.work_dir) / "manifest.json", record)
     optimizer = config.optim_wrapper.optimizer
     parameters = sum(p.numel() for p in method.student.parameters()) / 1e6
@@ -243,13 +253,3 @@ def _describe_views(config: Config) -> list[str]:
     where = {"device": "on the training device", "worker": "in the data workers"}
     chosen = config.get("augment_on", "auto")
     return [] if chosen == "auto" else [f"  views: colour, blur and flip {where[chosen]}, as asked"]
-
-
-def _changed_since(file: Path, config: Config) -> list[str]:
-    """Keys of a resumed run's config whose values have changed since ``file`` was written."""
-    if not file.is_file():
-        return []
-    before = Config.fromfile(file).to_dict()
-    # written and read as the old one was, so that tuples, numbers and quotes compare equal
-    now = Config.fromstring(config.pretty_text, ".py").to_dict()
-    return differing_keys(before, now)

@@ -110,16 +110,50 @@ def test_number_of_workers_changes_nothing(run, image_folder, teacher_file, tmp_
     assert all(torch.equal(first.backbone[key], second.backbone[key]) for key in first.backbone)
 
 
-def test_a_resume_names_the_settings_that_changed(run, image_folder, teacher_file, tmp_path):
-    _, work_dir, _ = run
-    shutil.copytree(work_dir, tmp_path / "run")
-    said = []
-    pretrain(
-        "compress_1q", str(image_folder), teacher=str(teacher_file), work_dir=str(tmp_path / "run"),
-        resume=True, say=said.append, cfg_options={"optim_wrapper.optimizer.weight_decay": 0.5}, **QUICK,
-    )  # fmt: skip
-    (line,) = [line for line in said if "changed since" in line]
-    assert "optim_wrapper.optimizer.weight_decay" in line and "model." not in line
+@pytest.fixture
+def go_on(run, image_folder, teacher_file, tmp_path):
+    """Resumes a copy of the run, with changes; returns what was said."""
+    shutil.copytree(run[1], tmp_path / "run")
+
+    def go_on(data=image_folder, teacher=teacher_file, **more) -> list[str]:
+        said, more = [], {**QUICK, **more}
+        pretrain(
+            "compress_1q", str(data), teacher=str(teacher), work_dir=str(tmp_path / "run"), resume=True,
+            say=said.append, **more,
+        )  # fmt: skip
+        return said
+
+    return go_on
+
+
+def test_a_resume_with_other_settings_stops_and_names_them(go_on):
+    other = {"cfg_options": {"optim_wrapper.optimizer.weight_decay": 0.5}}
+    key = r"optim_wrapper\.optimizer\.weight_decay"
+    with pytest.raises(UserError, match=f"changed since the run began: {key}; undo it, or --accept-changes"):
+        go_on(**other)
+    (line,) = [line for line in go_on(**other, accept_changes=True) if "changed since" in line]
+    assert "weight_decay" in line and "model." not in line
+    assert not [line for line in go_on(**other) if "changed since" in line], "they are the run's own now"
+
+
+def test_a_resume_with_other_images_or_another_teacher_stops(go_on, image_folder, teacher_file, tmp_path):
+    fewer = shutil.copytree(image_folder, tmp_path / "fewer")
+    next(fewer.rglob("*.png")).unlink()
+    with pytest.raises(UserError, match=rf"the images \(24 in {image_folder}, now 23\)"):
+        go_on(data=fewer)
+    state = torch.load(teacher_file, weights_only=True)
+    torch.save(state | {"epoch": 2}, tmp_path / "other.pth.tar")
+    with pytest.raises(UserError, match="changed since the run began: the teacher's file; undo it"):
+        go_on(teacher=tmp_path / "other.pth.tar")
+
+
+def test_what_changes_no_result_may_change(go_on, image_folder, teacher_file, tmp_path):
+    """Images and teacher elsewhere, other workers, logs and intervals."""
+    moved = shutil.copytree(image_folder, tmp_path / "moved")
+    copied = shutil.copy(teacher_file, tmp_path / "copied.pth.tar")
+    intervals = {"default_hooks.logger.interval": 7, "default_hooks.checkpoint.max_keep_ckpts": 5}
+    said = go_on(data=moved, teacher=copied, workers=1, cfg_options=intervals)
+    assert not [line for line in said if "changed since" in line]
 
 
 def test_a_state_of_another_model_is_refused_on_resume(run, image_folder, teacher_file, tmp_path):
