@@ -9,6 +9,7 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+import psutil
 import torch
 import torch.distributed as dist
 from mmengine.config import config
@@ -54,6 +55,12 @@ def _tool(name: str, arguments: list[str]) -> None:
     sys.stdout = sys.stderr = open(os.devnull, "w")
     sys.argv = [name, *arguments]
     runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
+
+
+def alive_after(seconds: float, workers: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that have not ended by then. A zombie has: it waits for the system to take note of it."""
+    there = psutil.wait_procs(workers, timeout=seconds)[1]
+    return [each for each in there if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def in_two(function: Callable, folder: Path, *arguments, **group) -> list:

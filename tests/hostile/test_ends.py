@@ -18,9 +18,7 @@ def kill_with_workers(victim: BaseProcess, running: Callable[[], bool]) -> list[
         time.sleep(0.002)
     victim.kill()
     victim.join()
-    alive = psutil.wait_procs(workers, timeout=2)[1]
-    # a zombie has ended, and waits for the system's first process to take note of it
-    return [each for each in alive if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    return processes.alive_after(2, workers)
 
 
 @pytest.mark.parametrize("augment_on", ["worker", "device"])

@@ -73,7 +73,7 @@ def test_a_killed_packing_goes_on_to_the_same_bytes(settings, photos, tmp_path, 
     victim.kill()
     victim.join()
     assert victim.exitcode == -signal.SIGKILL and not (tmp_path / "killed/packed_images.index").exists()
-    assert len(workers) >= 2 and not psutil.wait_procs(workers, timeout=2)[1], "they end with it"
+    assert len(workers) >= 2 and not processes.alive_after(2, workers), "they end with it"
     left = {file: file.stat().st_ino for file in (tmp_path / "killed").glob("*.tar")}
     with pytest.raises(UserError, match="killed: the images are not all packed"):
         open_images(tmp_path / "killed")
