@@ -35,12 +35,14 @@ def check_setting(name: str, value: object, kind: object) -> None:
     except ValidationError as error:
         if isinstance(value, list):
             return check_setting(name, tuple(value), kind)
-        valid = dict.fromkeys(_plainly(found["msg"]) for found in error.errors())
+        valid = dict.fromkeys(_plainly(found) for found in error.errors())
         raise UserError(f"{name} is {value!r}; valid: {' or '.join(valid)}") from error
 
 
-def _plainly(message: str) -> str:
-    message = message.removeprefix("Input should be ").replace("a valid integer", "a whole number")
+def _plainly(found: dict) -> str:
+    if found["type"] == "missing":
+        return "more values"  # of a tuple
+    message = found["msg"].removeprefix("Input should be ").replace("a valid integer", "a whole number")
     return message.replace("a valid ", "a ")
 
 

@@ -10,14 +10,15 @@ from distill.errors import UserError
 from distill.results.manifest import differing_keys
 
 # Settings that change no result beyond rounding: where things lie, who does the work, what is logged.
-# Images and teacher are known by their content.
 FREE = (
     "work_dir", "launcher", "device", "env_cfg", "resume", "load_from", "experiment_name", "visualizer",
-    "vis_backends", "log_processor", "log_level", "default_hooks", "custom_hooks", "augment_on",
-    "compile_networks", "model_wrapper_cfg", "find_unused_parameters", "train_dataloader.num_workers",
-    "train_dataloader.persistent_workers", "train_dataloader.pin_memory", "train_dataloader.prefetch_factor",
-    "train_dataloader.dataset.data_root", "model.teacher.weights", "model.teacher.cache",
+    "vis_backends", "log_processor", "log_level", "default_hooks.checkpoint", "default_hooks.logger",
+    "default_hooks.timer", "augment_on", "compile_networks", "model_wrapper_cfg", "find_unused_parameters",
+    "train_dataloader.num_workers", "train_dataloader.persistent_workers", "train_dataloader.pin_memory",
+    "train_dataloader.prefetch_factor",
 )  # fmt: skip
+# Where images and teacher lie, which are compared by their content.
+IMAGES, TEACHER = "train_dataloader.dataset.data_root", "model.teacher.weights"
 
 
 def changes(work_dir: str, config: Config, record: dict) -> list[str]:
@@ -26,19 +27,18 @@ def changes(work_dir: str, config: Config, record: dict) -> list[str]:
     Args:
         config, record: of the run as it would go on: the config, and what its ``manifest.json`` would hold.
     """
-    keys = [
-        key
-        for key in _settings(work_dir, config)
-        if not any(f"{key}.".startswith(f"{free}.") for free in FREE)
-    ]
-    before = _record(work_dir)
+    before, found, free = _record(work_dir), [], list(FREE)
     data, now = before.get("data"), record["data"]
-    if isinstance(data, dict) and data.get("fingerprint") != now["fingerprint"]:
-        keys.append(f"the images ({data.get('images')} in {data.get('root')}, now {now['images']})")
-    teacher = before.get("teacher_sha256")
-    if teacher and teacher != record["teacher_sha256"]:
-        keys.append("the teacher's file")
-    return keys
+    if isinstance(data, dict) and data.get("fingerprint"):
+        free.append(IMAGES)
+        if data["fingerprint"] != now["fingerprint"]:
+            found.append(f"the images ({data.get('images')} in {data.get('root')}, now {now['images']})")
+    if teacher := before.get("teacher_sha256"):
+        free.append(TEACHER)
+        if teacher != record["teacher_sha256"]:
+            found.append("the teacher's file")
+    prefixes = tuple(f"{key}." for key in free)
+    return [key for key in _settings(work_dir, config) if not f"{key}.".startswith(prefixes)] + found
 
 
 def refuse(work_dir: str, found: list[str]) -> None:
@@ -54,9 +54,16 @@ def _settings(work_dir: str, config: Config) -> list[str]:
     file = Path(work_dir) / "config.py"
     if not file.is_file():
         return []
-    before = read_config(file).to_dict()
     # written and read as the old one was, so that tuples, numbers and quotes compare equal
-    return differing_keys(before, Config.fromstring(config.pretty_text, ".py").to_dict())
+    now = Config.fromstring(config.pretty_text, ".py")
+    return differing_keys(_trained_by(read_config(file)), _trained_by(now))
+
+
+def _trained_by(config: Config) -> dict:
+    """The settings without the evaluation on the way, which changes no training."""
+    settings = config.to_dict()
+    hooks = settings.pop("custom_hooks", None) or []
+    return settings | {"custom_hooks": [hook for hook in hooks if hook.get("type") != "EvaluationHook"]}
 
 
 def _record(work_dir: str) -> dict:

@@ -199,7 +199,7 @@ def _introduce(
     data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}
     record = run_manifest(config.pretty_text, runner.seed, data)
     record["teacher"] = method.teacher.describe() if method.teacher is not None else None
-    record["teacher_sha256"] = getattr(method.teacher, "sha256", None)
+    record["teacher_sha256"] = method.teacher.sha256 if method.teacher is not None else None
     record["resumed_from"] = str(state) if state else None
     changed = changes(config.work_dir, config, record) if state is not None else []
     if not accept_changes:

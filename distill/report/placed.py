@@ -108,7 +108,7 @@ def named(backbone: str) -> str:
 
 
 def _changed(block: Block) -> list[str]:
-    """Numbers among the settings of a protocol that are not the published ones, such as fewer epochs."""
+    """Numbers among the settings of a protocol that are not its defaults, such as fewer epochs."""
     found, published = block.settings.get(block.task.name) or {}, block.task.settings
     return [
         f"the protocol's {name.replace('_', ' ')} {_text(value)}, not {_text(published[name])}"

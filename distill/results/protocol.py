@@ -35,8 +35,8 @@ class Protocol:
         resize: how it resizes images where the user says nothing of it, as ``Extraction.resize``.
         parts: the images that it looks at. Without ``train`` their classes need not be the same.
         default: its place among the protocols that run unasked, from 1 up; 0: it runs only when asked for.
-        settings: the published values of its settings, as the class of the evaluator has them for defaults;
-            known where the declaration was read from its file.
+        settings: the defaults of its settings, those of the evaluator's class; known where the declaration
+            was read from its file.
 
     Raises:
         UserError: an unknown kind, or a headline that is not among the metrics.

@@ -43,12 +43,14 @@ class Target:
             same for any images, without ``rows``; MAPS: ``backbone.feature_map``; HEAD: ``head``; PROTOTYPES:
             ``prototypes``, (P, width); ALL_IMAGES: ``rows.array``.
         rows: what the data workers read for each image; None where the images are enough.
+        sha256: of the frozen network's file; None of a network in training.
     """
 
     name: str
     width: int
     gives: frozenset[Need]
     rows = None
+    sha256: str | None = None
     trains: ClassVar[bool] = False
 
     def describe(self) -> list[str]:

@@ -96,7 +96,7 @@ class CachedTeacher(nn.Module, Target):
                 "run tools/cache_teacher.py again to go on"
             )
         self.folder, self.data, self.width = folder, made_from["data"], network.width
-        self.name = f"teacher cache {folder}"
+        self.name, self.sha256 = f"teacher cache {folder}", network.sha256
         self.gives = frozenset({Need.EMBEDDINGS, Need.ALL_IMAGES} | ({Need.HEAD} & network.gives))
         self.rows = Rows(Path(folder) / "embeddings.npy")
         shape, dtype = self.rows.array.shape, self.rows.array.dtype

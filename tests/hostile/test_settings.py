@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from distill import pretrain
 from distill.engine.recipe import recipe
+from distill.engine.validate import validate
 from distill.errors import UserError
 from tests.distill.methods.small import SMALL, arguments
 
@@ -51,7 +52,7 @@ KEYS = {  # method: {key: {value: what is valid}}
         "train_dataloader.dataset.augmentation.views": {0: COUNT, -1: COUNT, "x": WHOLE},
         "train_dataloader.dataset.augmentation.scale": {
             0.5: "a tuple",
-            (0.1,): "Field required",
+            (0.1,): "more values",
             (-1.0, 1.0): ABOVE_0,
             (0.0, 1.0): ABOVE_0,
             "all": "a tuple",
@@ -114,7 +115,7 @@ KEYS = {  # method: {key: {value: what is valid}}
     "oss": {
         "model.dropout": {
             2: "a tuple",
-            (0.1,): "Field required",
+            (0.1,): "more values",
             (2.0, 0.1): "less than 1",
             (-0.1, 0.1): FROM_0,
         },
@@ -183,11 +184,13 @@ def test_an_option_out_of_range(option, value, image_folder, tmp_path, run_here)
     assert re.fullmatch(rf"error: {name} is {value}(\.0)?; valid: .*\n", line)
 
 
-def test_what_every_config_of_the_project_says_is_valid(method_inputs):
-    """The published settings pass, as they are and as JSON, which has no tuples."""
-    from distill.engine.validate import validate
-
-    for name in SMALL:
-        config, _ = recipe(**arguments(name, method_inputs))
-        validate(config)
-        validate(Config(json.loads(json.dumps(config.to_dict()))))
+@pytest.mark.parametrize("name", SMALL)
+def test_the_settings_of_every_method_pass_as_they_are_and_as_json(name, method_inputs):
+    """JSON has no tuples."""
+    config, _ = recipe(**arguments(name, method_inputs))
+    plain = json.loads(json.dumps(config.to_dict()))
+    for each in (config, Config(plain)):
+        validate(each)  # raises what it finds
+    plain["train_dataloader"]["dataset"]["augmentation"]["size"] = 0
+    with pytest.raises(UserError, match="augmentation.size is 0"):
+        validate(Config(plain))

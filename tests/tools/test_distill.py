@@ -136,6 +136,20 @@ def test_a_resume_with_other_settings_stops_and_names_them(go_on):
     assert not [line for line in go_on(**other) if "changed since" in line], "they are the run's own now"
 
 
+def test_a_resume_with_a_hook_more_stops(go_on):
+    with pytest.raises(UserError, match="changed since the run began: custom_hooks; undo it"):
+        go_on(cfg_options={"custom_hooks": [{"type": "EMAHook"}]})
+
+
+def test_without_a_record_of_the_teacher_its_path_counts(go_on, run, teacher_file, tmp_path):
+    file = tmp_path / "run/manifest.json"
+    record = json.loads(file.read_text())
+    del record["teacher_sha256"]
+    file.write_text(json.dumps(record))
+    with pytest.raises(UserError, match="changed since the run began: model.teacher.weights; undo it"):
+        go_on(teacher=shutil.copy(teacher_file, tmp_path / "copied.pth.tar"))
+
+
 def test_a_resume_with_other_images_or_another_teacher_stops(go_on, image_folder, teacher_file, tmp_path):
     fewer = shutil.copytree(image_folder, tmp_path / "fewer")
     next(fewer.rglob("*.png")).unlink()
@@ -148,11 +162,14 @@ def test_a_resume_with_other_images_or_another_teacher_stops(go_on, image_folder
 
 
 def test_what_changes_no_result_may_change(go_on, image_folder, teacher_file, tmp_path):
-    """Images and teacher elsewhere, other workers, logs and intervals."""
+    """Images and teacher elsewhere, other workers, logs and intervals, an evaluation on the way."""
     moved = shutil.copytree(image_folder, tmp_path / "moved")
     copied = shutil.copy(teacher_file, tmp_path / "copied.pth.tar")
     intervals = {"default_hooks.logger.interval": 7, "default_hooks.checkpoint.max_keep_ckpts": 5}
-    said = go_on(data=moved, teacher=copied, workers=1, cfg_options=intervals)
+    labelled = tmp_path / "labelled"
+    for part in ("train", "val"):
+        shutil.copytree(image_folder, labelled / part)
+    said = go_on(data=moved, teacher=copied, workers=1, cfg_options=intervals, evaluate=str(labelled))
     assert not [line for line in said if "changed since" in line]
 
 
