@@ -28,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill import results  # noqa: E402
-from distill.errors import UserError, run_cli, unknown  # noqa: E402
+from distill.errors import UserError, kept, run_cli, unknown  # noqa: E402
 from distill.results.atomic import write_text  # noqa: E402
 from distill.results.protocol import declared  # noqa: E402
 
@@ -172,7 +172,8 @@ def main() -> int:
             raise unknown("protocol", name, known)
     found, failed = cells(args), 0
     Path(args.out).mkdir(parents=True, exist_ok=True)
-    with open(Path(args.out) / ".lock", "w") as lock:
+    so_far = f"what is done is kept in {args.out}, the same command goes on"
+    with open(Path(args.out) / ".lock", "w") as lock, kept(lambda: so_far):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -5,7 +5,7 @@ Nothing heavy is imported before the command line is understood: its help must b
 
 import argparse
 
-from distill.errors import run_cli
+from distill.errors import kept, run_cli
 from transfer.benchmark import benchmarks
 
 
@@ -73,7 +73,8 @@ def main(argv: list[str] | None = None) -> None:
     disk = check_space([run for _, run in plan.waiting], plan.work_dir)
     print(*plan_lines(plan, disk), sep="\n", flush=True)
     if not options.dry_run:
-        execute(plan)
+        with kept(lambda: f"finished runs are in {plan.results}, the same command goes on with the others"):
+            execute(plan)
 
 
 if __name__ == "__main__":

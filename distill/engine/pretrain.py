@@ -22,8 +22,9 @@ from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner
 from distill.engine.start import choose_launcher, held, is_of_a_run, make_beside, where_to_start
+from distill.engine.training_states import find_training_state
 from distill.engine.validate import validate
-from distill.errors import UserError, told_by_first
+from distill.errors import UserError, kept, told_by_first
 from distill.methods.base import Method
 from distill.peers import ending_together
 from distill.results.atomic import write_json, write_text
@@ -103,8 +104,16 @@ def pretrain(
         config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
         with held(config.work_dir) if peers.first else nullcontext():
             state = where_to_start(config.work_dir, resume, peers)
-            _train(config, notes, state, accept_changes, say)
+            with kept(lambda: _kept(config.work_dir)):
+                _train(config, notes, state, accept_changes, say)
     return Path(config.work_dir) / "last.pth"
+
+
+def _kept(work_dir: str) -> str:
+    """What to say of a run that was ended."""
+    if state := find_training_state(work_dir):
+        return f"{state} is kept, the same command with --resume goes on from it"
+    return "no training state was written yet, the same command begins again"
 
 
 def _train(
@@ -161,6 +170,11 @@ def _for_runner(config: Config, state: Path | None) -> Config:
         config.launcher = "pytorch"  # from here on as under torchrun, whose variables are set
     if config.batch_size % processes:
         raise UserError(f"batch_size {config.batch_size} cannot be divided among {processes} processes")
+    if config.batch_size == processes and not config.get("sync_batch_norm"):
+        raise UserError(
+            f"batch_size {config.batch_size} is one image a process, of which batch norm has no variance; "
+            f"valid: {2 * processes} or more"
+        )
     loader = config.train_dataloader
     loader.batch_size = loader.sampler.batch_size = config.batch_size // processes
     if not torch.cuda.is_available():
