@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, get_type_hints
+from dataclasses import fields
+from typing import Annotated, Any, get_type_hints
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Lt, MinLen
 
 from distill.errors import UserError
 
@@ -13,6 +14,8 @@ NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Lt(1)]  # a momentum, a rate of dropout
 Count = Annotated[int, Ge(1)]
 Number = Annotated[int, Ge(0)]
+Counts = Annotated[tuple[Count, ...], MinLen(1)]
+Positives = Annotated[tuple[Positive, ...], MinLen(1)]
 
 UNCHECKED = ("torch", "torchvision", "mmengine", "timm")  # packages whose annotations are not always true
 
@@ -40,7 +43,7 @@ def check_setting(name: str, value: object, kind: object) -> None:
 
 
 def _plainly(found: dict) -> str:
-    if found["type"] == "missing":
+    if found["type"] in ("missing", "too_short"):
         return "more values"  # of a tuple
     message = found["msg"].removeprefix("Input should be ").replace("a valid integer", "a whole number")
     return message.replace("a valid ", "a ")
@@ -61,3 +64,9 @@ def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
     for name, value in given.items():
         if name in kinds:
             check_setting(f"{where}{name}", value, kinds[name])
+
+
+def check_fields(instance: Any, where: str) -> None:
+    """``check_settings`` for the fields of a dataclass's instance, from its ``__post_init__``."""
+    given = {field.name: getattr(instance, field.name) for field in fields(instance)}
+    check_settings(type(instance), given, where)

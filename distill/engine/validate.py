@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated
 
-import torch
 from annotated_types import Ge, Lt
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -12,6 +11,7 @@ from mmengine.runner import Runner
 
 from distill.backbones import Backbone
 from distill.data.views import in_two_halves
+from distill.distributed import usable_device
 from distill.errors import UserError, unknown
 from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
@@ -105,10 +105,7 @@ def _device(config: Config) -> None:
         return
     if config.get("launcher", "none") != "none":
         raise UserError(f"config key device is {name!r}: it is for a run of one process; leave it out")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"config key device is {name!r}: {str(error).splitlines()[0]}") from error
+    usable_device(name, "config key device is")
 
 
 def _settings(model: dict, key: str) -> dict:
