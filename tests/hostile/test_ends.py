@@ -160,4 +160,4 @@ def test_want_of_memory_is_one_line(image_folder, tmp_path):
     process.join(60)
     line = (tmp_path / "errors").read_text().splitlines()[-1]
     assert process.exitcode == 2, line
-    assert re.match(r"error: out of memory \(.*\): try a smaller batch or fewer data workers; no training", line)
+    assert re.match(r"error: out of memory \(.*\): try a smaller batch or fewer data workers; no", line)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from distill.errors import UserError
+from transfer import run
+
 COUNT, NUMBER = "greater than or equal to 1", "greater than or equal to 0"
 DATA, TEACHER, LABELLED, OUT = "{data}", "{teacher}", "{labelled}", "{out}"
 CACHE = ("cache_teacher.py", "--data", DATA, "--teacher", TEACHER, "--out", OUT)
@@ -96,6 +99,25 @@ CASES = {
     },
 }
 
+TRANSFER = {
+    "--max-steps 0": COUNT,
+    "--batch-size 0": COUNT,
+    "--batch-size -1": COUNT,
+    "--image-size 0": COUNT,
+    "--crop-size 0 32": COUNT,
+    "--output-stride 5": "8, 16 or 32",
+    "--gpus -1": NUMBER,
+    "--gpus 99": "this machine has",
+    "--gpus-per-job 0": COUNT,
+    "--workers -1": NUMBER,
+    "--seeds -1": "at least 1",
+    "--seeds 0": "at least 1",
+    "--seeds 1 1": "different numbers",
+    "--classes cat cat": "cat is named twice",
+    "--split-size 0": "has no splits",
+    "--cfg-options nokey": "KEY=VALUE",
+}
+
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
@@ -120,3 +142,10 @@ def test_is_one_line(command, options, words, run_here, image_folder, teacher_fi
     line = said.strip().splitlines()[-1]
     assert "error: " in line and re.search(words, line), said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(("options", "words"), TRANSFER.items())
+def test_of_a_benchmark_is_one_line(options, words, tmp_path):
+    given = ("voc12_seg", "resnet18", "--init", "random", "--smoke", "--dry-run", "--work-dir", str(tmp_path))
+    with pytest.raises(UserError, match=words):
+        run.main([*given, *options.split()])
