@@ -35,15 +35,16 @@ def check_setting(name: str, value: object, kind: object) -> None:
     except ValidationError as error:
         if isinstance(value, list):
             return check_setting(name, tuple(value), kind)
-        valid = dict.fromkeys(_plainly(found) for found in error.errors())
+        valid = dict.fromkeys(plainly(found) for found in error.errors())
         raise UserError(f"{name} is {value!r}; valid: {' or '.join(valid)}") from error
 
 
-def _plainly(found: dict) -> str:
+def plainly(found: dict) -> str:
+    """What is valid instead, from one of the errors that pydantic lists."""
     if found["type"] == "missing":
         return "more values"  # of a tuple
     message = found["msg"].removeprefix("Input should be ").replace("a valid integer", "a whole number")
-    return message.replace("a valid ", "a ")
+    return message.replace("a valid ", "a ").replace("an instance of str", "a text")
 
 
 def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
