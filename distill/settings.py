@@ -47,6 +47,15 @@ def plainly(found: dict) -> str:
     return message.replace("a valid ", "a ").replace("an instance of str", "a text")
 
 
+def first_wrong(error) -> str:
+    """What pydantic's ``ValidationError`` is about: the missing keys, else the first wrong value."""
+    found = error.errors(include_url=False)
+    if missing := [str(each["loc"][-1]) for each in found if each["type"] == "missing"]:
+        return f"lacks {', '.join(missing)}"
+    key = ".".join(map(str, found[0]["loc"]))
+    return f"{key!a:.60} is {found[0]['input']!a:.60}; valid: {plainly(found[0])}"
+
+
 def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
     """Holds each setting in ``given`` against the annotation of the parameter of ``owner`` that it is for.
 

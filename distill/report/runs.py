@@ -63,7 +63,8 @@ def read_run(folder: Path) -> Run:
         raise UserError(f"no such run folder: {folder}")
     logs = sorted(folder.glob("*/vis_data/scalars.json")) or sorted(folder.glob("metrics.json"))
     entries = [read_log(path) for path in logs]
-    return Run(folder, read_manifest(folder), join_curves(map(losses, entries)), epoch_minutes(sum(entries, [])))
+    curve, minutes = join_curves(map(losses, entries)), epoch_minutes(sum(entries, []))
+    return Run(folder, read_manifest(folder), curve, minutes)
 
 
 def read_manifest(folder: Path) -> dict:
@@ -79,7 +80,7 @@ def read_manifest(folder: Path) -> dict:
 
 
 def read_log(path: Path) -> list[dict]:
-    """The entries of every whole line; a warning tells how many others there are, such as one torn by a crash.
+    """The entries of every whole line; a warning tells of the others, such as one torn by a crash.
 
     What an entry holds of loss, step, epoch and time are numbers.
     """

@@ -15,8 +15,8 @@ def parse_object(text: bytes | str) -> dict:
     for what could not be measured, are None here.
 
     Raises:
-        ValueError: what is wrong with it, in a few words: not whole, no object, a key that stands there twice,
-            a number that no sum can hold, more than ``DEEPEST`` levels.
+        ValueError: what is wrong with it, in a few words: not whole, no object, a key that stands there
+            twice, a number that no sum can hold, more than ``DEEPEST`` levels.
     """
     try:
         value = json.loads(

@@ -128,7 +128,7 @@ def _ends_with_newline(file, end: int) -> bool:
 
 
 def read(path: str | os.PathLike) -> list[dict]:
-    """The rows of a file, oldest first, each held against ``distill.results.schema.Row``; [] if there is none.
+    """The rows of a file, oldest first, each held against ``distill.results.schema.Row``; [] without a file.
 
     A line that is no such row (torn, of a later version, with a metric that is NaN) is left out, and a
     warning tells its number and the reason.

@@ -6,7 +6,7 @@ from annotated_types import Ge, Le
 from pydantic import InstanceOf, TypeAdapter, ValidationError, with_config
 from typing_extensions import TypedDict  # pydantic takes no other before Python 3.12
 
-from distill.settings import Number, plainly
+from distill.settings import Number, first_wrong
 
 SCHEMA = 1
 Text = InstanceOf[str]  # pydantic's own takes no names that are not UTF-8, which files may have
@@ -86,13 +86,4 @@ def check_row(row: dict) -> None:
     try:
         ROW.validate_python(row)
     except ValidationError as error:
-        raise ValueError(_first(error)) from error
-
-
-def _first(error: ValidationError) -> str:
-    """The fields that are missing, else the first that is wrong."""
-    found = error.errors(include_url=False)
-    if missing := [str(each["loc"][-1]) for each in found if each["type"] == "missing"]:
-        return f"lacks {', '.join(missing)}"
-    key = ".".join(map(str, found[0]["loc"]))
-    return f"{key!a:.60} is {found[0]['input']!a:.60}; valid: {plainly(found[0])}"
+        raise ValueError(first_wrong(error)) from error
