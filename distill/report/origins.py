@@ -53,8 +53,11 @@ def backbone_costs(name: str) -> dict[str, float]:
 
     {} for a network that is not known here or does not take images of that size.
     """
-    from distill.backbones.costs import costs  # torch: seconds
+    from distill.backbones.backbone import is_known  # torch: seconds
+    from distill.backbones.costs import costs
 
+    if not is_known(name):
+        return {}
     try:
         found = costs(name, 224, classes=1000)
     except UserError:
