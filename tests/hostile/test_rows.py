@@ -244,12 +244,13 @@ def test_what_a_run_of_a_benchmark_left_is_whole_or_one_line(content, tmp_path):
         if name == "result.json" or content in ("", "[]"):
             with pytest.raises(UserError) as error:
                 call()
-            assert str(error.value).startswith(f"{tmp_path / name}: damaged (") and "\n" not in str(error.value)
-            assert name == "job.json" or OUTCOMES[content] in str(error.value)
+            line = str(error.value)
+            assert line.startswith(f"{tmp_path / name}: damaged (") and "\n" not in line
+            assert name == "job.json" or OUTCOMES[content] in line
 
 
 WORDS = st.text(max_size=6) | st.sampled_from(
-    ["</script><b>", "| a | b", "{{x}}", "\udcff\x00", "knn", "coco_lowshot_1k", "teacher", "random", "..", "/"]
+    ["</script><b>", "| a | b", "{{x}}", "\udcff\x00", "knn", "coco_lowshot_1k", "teacher", "random", "/"]
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | WORDS | st.sampled_from(
     [10**299, -(10**299), 2**63, 1e300, -1e300, 5e-324, -5e-324, 1e9, -1e9, 0]
