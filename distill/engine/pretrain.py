@@ -22,7 +22,7 @@ from distill.engine.config_text import PlainConfig, config_text
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner
-from distill.engine.start import choose_launcher, held, is_of_a_run, make_beside, where_to_start
+from distill.engine.start import check_name, choose_launcher, held, is_of_a_run, make_beside, where_to_start
 from distill.engine.validate import validate
 from distill.errors import UserError, told_by_first
 from distill.methods.base import Method
@@ -102,6 +102,7 @@ def pretrain(
             repeated, config.work_dir = config.work_dir, make_beside(config.work_dir)
             say(f"repeats {repeated}; after a crash, go on with {config.work_dir}/config.py --resume")
         config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
+        check_name(config.work_dir)
         with held(config.work_dir) if peers.first else nullcontext():
             state = where_to_start(config.work_dir, resume, peers)
             _train(config, notes, state, accept_changes, say)

@@ -15,7 +15,7 @@ from distill.settings import Number, first_wrong
 Dtype = Literal["float16", "float32"]
 Precision = Literal["float32", "bfloat16", "float16"]
 Text = InstanceOf[str]  # pydantic's own takes no names that are not UTF-8
-_plain = with_config(strict=True, allow_inf_nan=False, extra="allow")
+_plain = with_config(strict=True, allow_inf_nan=False, extra="ignore")
 
 
 @_plain
@@ -62,7 +62,8 @@ def read_whole(file: Path, kind: type) -> dict | None:
         UserError: the file is damaged, or tells of rows that cannot be.
     """
     try:
-        found = RULES[kind].validate_python(parse_object(file.read_bytes()))
+        found = parse_object(file.read_bytes())
+        RULES[kind].validate_python(found)
     except FileNotFoundError:
         return None
     except ValidationError as error:

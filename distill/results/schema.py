@@ -12,7 +12,7 @@ SCHEMA = 1
 Text = InstanceOf[str]  # pydantic's own takes no names that are not UTF-8, which files may have
 Percent = Annotated[float, Ge(-1e9), Le(1e9)]  # or another measure of that order
 
-_plain = with_config(strict=True, allow_inf_nan=False, extra="allow")
+_plain = with_config(strict=True, allow_inf_nan=False, extra="ignore")
 
 
 @_plain

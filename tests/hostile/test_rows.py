@@ -122,7 +122,7 @@ def test_bytes_that_are_no_text_are_named(line, tmp_path):
 
 def test_rows_may_hold_any_letters_and_what_this_version_does_not_know(tmp_path):
     """A file's name that is not UTF-8, ends of lines within a text, fields of later versions."""
-    row = GOOD | {"label": "\udcff\u2028\x85\r\n", "mine": [1], "settings": {"mine": {"a": None}}}
+    row = GOOD | {"label": "\udcff\u2028\x85\r\n", "mine": [1], "settings": {"mine": {"\udcff": None}}}
     results.append(tmp_path / "results.jsonl", row)
     raw = json.dumps(row | {"label": "a\u2028b\x85c"}, ensure_ascii=False)
     with open(tmp_path / "results.jsonl", "a") as file:

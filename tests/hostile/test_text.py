@@ -8,7 +8,9 @@ import ast
 import copy
 import json
 import os
+import re
 import runpy
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -117,7 +119,7 @@ def test_a_benchmarks_config_gives_back_paths_and_classes(text, others):
     assert Config.fromfile("filled.py").to_dict() == wanted
 
 
-@property_of(text=STRINGS.filter(lambda text: text != "???"))
+@property_of(text=STRINGS)
 def test_detectron2s_config_gives_back_paths_and_classes(text):
     pytest.importorskip("detectron2")
     from detectron2.config import LazyCall, LazyConfig, instantiate
@@ -125,6 +127,11 @@ def test_detectron2s_config_gives_back_paths_and_classes(text):
 
     from transfer.frameworks.detectron2.fill import plain
 
+    try:
+        plain(text)
+    except UserError as error:
+        assert re.search("[\x85\u2028\u2029]", text) and "cannot hold" in str(error)
+        return
     call = LazyCall(SimpleNamespace)(root=plain(text), classes=[plain(plain(text))])
     LazyConfig.save(OmegaConf.create({"data": call}), "config.yaml")
     found = instantiate(LazyConfig.load("config.yaml").data)
@@ -309,3 +316,36 @@ def test_a_list_of_labels_names_any_picture():
     everything = Path("everything.txt")
     everything.write_text("".join(f"{name}\n" for name in names_of(images)))
     assert len(given_list(everything, images).rows) == len(images) == len(names)
+
+
+NAME = f"a b'\"\n$(touch {MARK})`touch {MARK}`{{{{ fileDirname }}}}${{oc.env:HOME}}\\|<b>-->"
+NO_UTF_8 = os.fsdecode(b"\xff")
+
+
+def test_a_run_a_report_and_a_plan_in_folders_of_any_name(image_folder, nothing_runs, run_tool, run_here):
+    """The run's config repeats it bit for bit, and what the run tells is shown."""
+    data, work = nothing_runs / f"data {NAME}{NO_UTF_8}", nothing_runs / f"run {NAME}"
+    shutil.copytree(image_folder, data)
+    call = ("--method", "simclr", "--data", data, "--student", "test_resnet", "--image-size", 32)
+    call += ("--epochs", 1, "--batch-size", 8, "--workers", 0, "--lr", 0.01)
+    line = run_here("distill.py", *call, "--work-dir", f"{work}{NO_UTF_8}", code=2)
+    assert "not UTF-8, which TensorBoard's files need" in line and line.count("\n") == 1
+    done = run_tool("distill.py", *call, "--work-dir", work)
+    assert done.returncode == 0 and "Logging error" not in done.stderr, done.stderr
+    run_here("distill.py", work / "config.py")
+    runs = (torch.load(f"{run}/last.pth", weights_only=True) for run in (work, f"{work}-2"))
+    first, again = (run["backbone"] for run in runs)
+    assert all(torch.equal(value, again[key]) for key, value in first.items())
+    label, file = f"{work.name}{NO_UTF_8}", work / "results.jsonl"
+    row = results.make_row("knn", label, "distilled", "x", 0, {"1nn": 1.0}, work / "last.pth", "", {}, 1)
+    results.append(file, row)
+    run_here("report.py", file, "--out", work / "report")
+    html = Tree((work / "report/report.html").read_text())
+    assert html.open == [] and not {"b", "script"} & set(html.tags) and "$(touch" in html.text
+    plan = ["voc12_seg", work / "last.pth", "--smoke", "--dry-run", "--gpus", "0"]
+    plan += ["--work-dir", f"{nothing_runs}/transfer {NAME}{NO_UTF_8}"]
+    done = subprocess.run(
+        ["bash", ROOT / "tools/run_transfer.sh", *plan],
+        capture_output=True, text=True, errors="replace", env=os.environ | {"PYTHON": sys.executable},
+    )  # fmt: skip
+    assert done.returncode == 0 and "plan: 1 run in 1 cell" in done.stdout, done.stderr

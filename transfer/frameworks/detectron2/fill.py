@@ -117,13 +117,13 @@ def plain(text: str) -> str:
     r"""A name as OmegaConf gives it back: not taken for an interpolation.
 
     Raises:
-        UserError: ``???``, which stands for a missing value there.
+        UserError: ``???``, which stands for a missing value there, or an end of a line that their YAML loses.
 
     >>> plain("a ${b}")
     'a \\${b}'
     """
-    if text == "???":
-        raise UserError("the name '???', which Detectron2's configs cannot hold: rename it")
+    if text == "???" or set(text) & set("\x85\u2028\u2029"):
+        raise UserError(f"the name {text!a}, which Detectron2's configs cannot hold: give it another")
     return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
 
 
