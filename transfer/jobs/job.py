@@ -102,7 +102,7 @@ class Run:
 
     def check_folder(self) -> None:
         """UserError if the folder holds a run with other settings, whose checkpoints must not be resumed."""
-        if known := settings_in(self.folder):
+        if (known := settings_in(self.folder)) is not None:
             for key in {**self.settings, **known}:
                 there, now = known.get(key), self.settings.get(key)
                 if there != now:
@@ -124,15 +124,15 @@ class Run:
         return path
 
 
-def settings_in(folder: Path) -> dict:
-    """The settings of the run in a folder, as its ``job.json`` tells them; {} where there is none.
+def settings_in(folder: Path) -> dict | None:
+    """The settings of the run in a folder, as its ``job.json`` tells them; None where there is none.
 
     Raises:
         UserError: the file is damaged.
     """
     path = folder / "job.json"
     if not path.exists():
-        return {}
+        return None
     try:
         found = parse_object(path.read_bytes()).get("settings", {})
     except ValueError as error:

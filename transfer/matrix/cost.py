@@ -65,7 +65,7 @@ def expected_bytes(run: Run, work_dir: Path) -> tuple[int, bool]:
     If there is none, it is a lower bound: the checkpoints of the backbone without its heads.
     """
     for result in sorted(work_dir.glob(f"{run.job.benchmark}/*/seed_*/{RESULT}")):
-        if _same_kind(settings_in(result.parent), run.settings):
+        if _same_kind(settings_in(result.parent) or {}, run.settings):
             return _size(result.parent), True
     return CHECKPOINTS * COPIES * _weights(run.job.initial.arch), False
 
