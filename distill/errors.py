@@ -2,15 +2,18 @@
 
 import difflib
 import errno
+import io
 import os
 import re
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NoReturn
 
+_format = warnings.formatwarning
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
 LOST = 3  # exit code for a lost process: another one of the run, or a data worker
 ENDING = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "asked to end (SIGTERM)"}
@@ -27,6 +30,10 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, number: int):
         super().__init__(ENDING[number])
         self.code = 128 + number  # as shells count
+
+
+class Odd(UserWarning):
+    """Something in a file that is left out, or made anew, while the work goes on."""
 
 
 def unknown(kind: str, name: str, valid: Iterable[str], at_most: int = 30) -> UserError:
@@ -100,11 +107,15 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool's ``main`` and exits with the code that it returns.
 
     Expected failures become one line on stderr; see ``explain``. ``DISTILL_TRACEBACK=1`` or
-    ``--traceback`` on the command line shows the traceback as well.
+    ``--traceback`` on the command line shows the traceback as well. ``Odd`` warnings are one line, too.
     """
     if "--traceback" in sys.argv:
         sys.argv.remove("--traceback")
         os.environ["DISTILL_TRACEBACK"] = "1"
+    warnings.formatwarning = _format_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that is not UTF-8 is shown all the same
     try:
         with _signals_heard():
             sys.exit(main() or 0)
@@ -165,8 +176,14 @@ def told_by_first() -> Iterator[None]:
             sys.exit(2)
 
 
+def _format_warning(message, category, filename, lineno, line=None) -> str:
+    if issubclass(category, Odd):
+        return f"warning: {' '.join(str(message).splitlines())}\n"
+    return _format(message, category, filename, lineno, line)
+
+
 def _one_line(error: UserError) -> str:
     text = str(error)
     if " in DataLoader worker process " in text:  # torch puts that process's traceback before the message
         text = text.strip().split("\n")[-1].partition(": ")[2]
-    return " ".join(text.split("\n"))
+    return " ".join(text.splitlines())

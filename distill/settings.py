@@ -38,15 +38,25 @@ def check_setting(name: str, value: object, kind: object) -> None:
     except ValidationError as error:
         if isinstance(value, list):
             return check_setting(name, tuple(value), kind)
-        valid = dict.fromkeys(_plainly(found) for found in error.errors())
+        valid = dict.fromkeys(plainly(found) for found in error.errors())
         raise UserError(f"{name} is {value!r}; valid: {' or '.join(valid)}") from error
 
 
-def _plainly(found: dict) -> str:
+def plainly(found: dict) -> str:
+    """What is valid instead, from one of the errors that pydantic lists."""
     if found["type"] in ("missing", "too_short"):
         return "more values"  # of a tuple
     message = found["msg"].removeprefix("Input should be ").replace("a valid integer", "a whole number")
-    return message.replace("a valid ", "a ")
+    return message.replace("a valid ", "a ").replace("an instance of str", "a text")
+
+
+def first_wrong(error) -> str:
+    """What pydantic's ``ValidationError`` is about: the missing keys, else the first wrong value."""
+    found = error.errors(include_url=False)
+    if missing := [str(each["loc"][-1]) for each in found if each["type"] == "missing"]:
+        return f"lacks {', '.join(missing)}"
+    key = ".".join(map(str, found[0]["loc"]))
+    return f"{key!a:.60} is {found[0]['input']!a:.60}; valid: {plainly(found[0])}"
 
 
 def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:

@@ -222,10 +222,12 @@ def table(rows: list[dict]) -> list[str]:
         for metric in protocol.metrics
         if all(metric in tasks[task] for tasks in whole.values())
     }
-    lines = [f"| network | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    from distill.report.markdown import quoted
+
+    lines = [f"| network | {' | '.join(map(quoted, columns.values()))} |", "|---" * (len(columns) + 1) + "|"]
     values = {name: [tasks[task][metric] for task, metric in columns] for name, tasks in whole.items()}
     for name in sorted(values, key=values.get, reverse=True):
-        lines.append(f"| {name} | {' | '.join(f'{value:.1f}' for value in values[name])} |")
+        lines.append(f"| {quoted(name)} | {' | '.join(f'{value:.1f}' for value in values[name])} |")
     return lines
 
 

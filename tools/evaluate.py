@@ -201,6 +201,8 @@ def load(weights: "Weights", device: str | None) -> "Backbone":
 def results_file(args: argparse.Namespace) -> Path:
     """``--results``, or results.jsonl beside the checkpoint; for weights without a file, here."""
     if args.results:
+        if Path(args.results).is_dir():
+            raise UserError(f"--results {args.results}: this is a folder; valid: a file")
         return Path(args.results)
     from distill.checkpoints import file_and_key
 

@@ -98,7 +98,7 @@ def cells(args: argparse.Namespace) -> list[Cell]:
 
 
 def digest(*shaped_by: object) -> str:
-    return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(shaped_by, default=repr).encode()).hexdigest()[:8]
 
 
 def rows_file(args: argparse.Namespace, cell: Cell) -> Path:
@@ -112,7 +112,7 @@ def train_command(args: argparse.Namespace, cell: Cell) -> list[str]:
     if flag not in training:
         training.append(flag)
     at = training.index(flag) + 1
-    training[at:at] = [f"{key}={value}" for key, value in cell.values.items()]
+    training[at:at] = [f"{key}={value!r}" for key, value in cell.values.items()]
     own = ["--resume", "--work-dir", str(cell.folder / "run"), "--seed", str(cell.seed)]
     return [sys.executable, str(TOOLS / "distill.py"), *own, *training]
 
@@ -161,7 +161,7 @@ def collect(args: argparse.Namespace, found: list[Cell]) -> None:
         for cell in found
         for row in results.read(rows_file(args, cell))
     ]
-    lines = [json.dumps(row, sort_keys=True) + "\n" for row in rows]
+    lines = [json.dumps(row, sort_keys=True, default=repr) + "\n" for row in rows]
     write_text(Path(args.out) / "results.jsonl", "".join(lines))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from distill.data.image_files import open_images
 from distill.data.unlabelled import AugmentedImages
 from distill.errors import UserError
-from distill.features import Pictures, Store, compare, describe, fill, read_record
+from distill.features import Pictures, Store, check_rows, compare, describe, fill, read_record
 from distill.settings import Count, Number, check_settings
 from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
@@ -83,7 +83,7 @@ class CachedTeacher(nn.Module, Target):
         network: the teacher that the cache must have been made with; not kept.
 
     Raises:
-        UserError: no cache there, an unfinished one, or one of another teacher.
+        UserError: no cache there, an unfinished one, one of another teacher, or a damaged one.
     """
 
     def __init__(self, folder: str, network: Teacher):
@@ -101,7 +101,9 @@ class CachedTeacher(nn.Module, Target):
         self.folder, self.data, self.width = folder, made_from["data"], network.width
         self.name, self.sha256 = f"teacher cache {folder}", network.sha256
         self.gives = frozenset({Need.EMBEDDINGS, Need.ALL_IMAGES} | ({Need.HEAD} & network.gives))
-        self.rows = Rows(Path(folder) / "embeddings.npy")
+        file = Path(folder) / "embeddings.npy"
+        check_rows(file, (self.data["images"], self.width), np.dtype(made_from["dtype"]))
+        self.rows = Rows(file)
         shape, dtype = self.rows.array.shape, self.rows.array.dtype
         self._lines = [
             *network.describe(),
