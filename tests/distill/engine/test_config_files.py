@@ -77,3 +77,22 @@ def test_a_config_that_builds_on_itself_is_one_line(files, tmp_path):
     with pytest.raises(UserError, match=r"[ab]\.(py|json|yaml): builds on itself"):
         read_config(tmp_path / min(files))
     assert time.process_time() - started < 0.5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10)),
+        "a: &a [1, *a]",
+        "a: &a {b: *a}",
+    ],
+    ids=["aliases of aliases", "a list in itself", "a dict in itself"],
+)
+def test_aliases_of_yaml_take_no_room_without_end(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text)
+    started = time.process_time()
+    with pytest.raises(UserError, match="a.yaml: YAMLError: its aliases stand for more than 1,"):
+        read_config(tmp_path / "a.yaml")
+    assert time.process_time() - started < 1
+    (tmp_path / "b.yaml").write_text("a: &a [1, 2]\nb: [*a, *a]")
+    assert read_config(tmp_path / "b.yaml").b == [[1, 2], [1, 2]]
