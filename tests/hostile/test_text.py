@@ -75,7 +75,7 @@ def nothing_runs(tmp_path_factory):
     os.chdir(folder)
     yield folder
     os.chdir(before)
-    assert not list(folder.rglob(MARK))
+    assert not list(folder.rglob(MARK)) and not (ROOT / MARK).exists()
 
 
 VALUES = st.recursive(
