@@ -10,9 +10,30 @@ from mmengine.fileio.handlers import YamlHandler
 
 from distill.errors import UserError
 
+MOST = 1_000_000  # values of a YAML config, those behind its aliases counted each time
+
 
 class _PlainLoader(yaml.SafeLoader):
-    """Plain data, and the tuples that mmengine writes into a YAML config."""
+    """Plain data, and the tuples that mmengine writes into a YAML config.
+
+    A few lines of aliases of aliases can stand for more values than there is memory for: they are refused.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _size(node, {}) > MOST:
+            raise yaml.YAMLError(f"its aliases stand for more than {MOST:,} values")
+        return node
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """How many values a node stands for; infinite if it is a part of itself."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")  # until its parts are counted
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for pair in parts for part in (pair if isinstance(pair, tuple) else (pair,))]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
 
 
 _PlainLoader.add_constructor(
@@ -46,7 +67,7 @@ def read_config(path: str | os.PathLike) -> Config:
     except UserError:
         raise
     except RecursionError as error:  # a circle of ``with read_base()``
-        raise UserError(f"{path}: builds on itself") from error
+        raise UserError(f"{path}: builds on itself, or is nested too deeply") from error
     except Exception as error:  # a config is a Python program and can raise anything
         raise UserError(f"{path}: {type(error).__name__}: {' '.join(str(error).split())[:300]}") from error
 

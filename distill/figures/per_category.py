@@ -32,8 +32,9 @@ def drawing_of_rows(files: Iterable[str | os.PathLike]) -> Drawing:
         if not os.path.isfile(file):
             raise UserError(f"no such results file: {file}")
         for row in results.find(results.read(file), task="cluster_alignment"):
-            if per_class := row.get("details", {}).get("per_class"):
-                curves[row["label"]] = per_class
+            per_class = row.get("details", {}).get("per_class", {})
+            if measured := {name: value for name, value in per_class.items() if value is not None}:
+                curves[row["label"]] = measured
     if not curves:
         raise UserError(
             f"{', '.join(files)}: no row of cluster_alignment with the accuracy of each class; "

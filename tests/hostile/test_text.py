@@ -28,6 +28,7 @@ from PIL import Image
 
 from distill import results
 from distill.data.label_lists import given_list, label_list, names_of
+from distill.demo.world import write_demo
 from distill.engine.config_files import read_config
 from distill.engine.config_text import config_text
 from distill.engine.options import parse_options
@@ -74,7 +75,7 @@ def nothing_runs(tmp_path_factory):
     os.chdir(folder)
     yield folder
     os.chdir(before)
-    assert not list(folder.rglob(MARK))
+    assert not list(folder.rglob(MARK)) and not (ROOT / MARK).exists()
 
 
 VALUES = st.recursive(
@@ -342,8 +343,9 @@ def test_a_run_a_report_and_a_plan_in_folders_of_any_name(image_folder, nothing_
     run_here("report.py", file, "--out", work / "report")
     html = Tree((work / "report/report.html").read_text())
     assert html.open == [] and not {"b", "script"} & set(html.tags) and "$(touch" in html.text
-    plan = ["voc12_seg", work / "last.pth", "--smoke", "--dry-run", "--gpus", "0"]
-    plan += ["--work-dir", f"{nothing_runs}/transfer {NAME}{NO_UTF_8}"]
+    demo = write_demo(nothing_runs / f"demo {NAME}{NO_UTF_8}", n_classification=(10, 10), n_scenes=(8, 2))
+    plan = ["voc12_seg", work / "last.pth", "--dry-run", "--gpus", "0", "--data-root", demo]
+    plan += ["--work-dir", f"{nothing_runs}/transfer {NAME}{NO_UTF_8}", "--seeds", "1"]
     done = subprocess.run(
         ["bash", ROOT / "tools/run_transfer.sh", *plan],
         capture_output=True, text=True, errors="replace", env=os.environ | {"PYTHON": sys.executable},

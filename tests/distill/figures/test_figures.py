@@ -132,8 +132,8 @@ def assert_curves(drawing, expected):
 def test_curves_of_rows(tmp_path):
     """The newest row of a label counts; old rows do not tell the accuracy of each class."""
     file = tmp_path / "results.jsonl"
-    row = {"task": "cluster_alignment", "label": "mine"}
-    for values in ({"a": 0.0, "b": 0.0}, {"a": 20.0, "b": 60.0}):
+    row = results.make_row("cluster_alignment", "mine", "random", "x", 0, {}, "", "", {}, 1.0)
+    for values in ({"a": 0.0, "b": 0.0}, {"a": 20.0, "b": 60.0, "c": None}):
         results.append(file, row | {"details": {"per_class": values}})
     results.append(file, row | {"label": "old"})
     results.append(file, row | {"task": "voc07_svm", "details": {"per_class": {"a": 1.0}}})
