@@ -5,6 +5,7 @@ import io
 import os
 import stat
 from functools import cache
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -25,6 +26,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+SIDEWAYS = (5, 6, 7, 8)  # those that exchange width and height
 FROM_16_BITS = np.rint(np.arange(1 << 16) / 257).astype(np.uint8)
 
 
@@ -47,10 +49,37 @@ def read_image(path: str | os.PathLike) -> Image.Image:
 
 def read_content(path: str | os.PathLike) -> bytes:
     """The bytes of a file; raises OSError, also for a pipe or a device, which might never end."""
-    with open(path, "rb", buffering=0, opener=_open_at_once) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
+    with _open_file(path) as file:
         return file.read()
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Width and height of the picture that ``read_image`` gives, by its first bytes.
+
+    A PNG's EXIF tag may come after its pixels, and is then not looked for.
+
+    Raises:
+        UnreadableImage: no such file, or no picture by its first bytes.
+    """
+    try:
+        with _open_file(path) as file, Image.open(file, formats=formats()) as image:
+            known = image.format == "TIFF" or "exif" in image.info
+            turn = image.getexif().get(ORIENTATION) if known else None
+            return image.size[::-1] if turn in SIDEWAYS else image.size
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(f"{path}: not a whole picture (cannot identify image file)") from error
+    except OSError as error:
+        raise missing(path, error) from error
+    except Exception as error:  # as in decode_image
+        raise UnreadableImage(f"{path}: not a whole picture ({error})") from error
+
+
+def _open_file(path: str | os.PathLike) -> BinaryIO:
+    file = open(path, "rb", opener=_open_at_once)
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
 
 
 def _open_at_once(path: str, flags: int) -> int:
