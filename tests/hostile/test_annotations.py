@@ -213,6 +213,7 @@ def test_a_defect_among_many_is_left_out_and_told(name, layout, write_coco):
     if layout == "coco":
         kept = read(Path(data.annotations[0]))["annotations"]
         assert len(kept) == MANY - (done == "left out")
+        assert data.changes == (() if done.startswith("kept") else data.defects)
         assert json.dumps(kept) == json.dumps(kept, allow_nan=False)
     else:
         objects = [
@@ -600,6 +601,28 @@ def test_masks_that_are_tested_on_are_all_looked_at(masks):
     assert f"{masks}: val: 1 of 1 pictures have defects, more than 1 %: 1 with a mask that cannot be" in line
     write_mask(masks / "ann/val/test.png", 5)
     assert "holds class number 5, but only 2 classes are named" in refused("voc_masks", masks)
+
+
+INSTANCES = {  # what is done to a mask of Cityscapes' objects, words of the line
+    "torn": (torn, "no whole mask (image file is truncated)"),
+    "empty": (lambda path: path.write_bytes(b""), "no whole mask ("),
+    "colours": (lambda path: write_mask(path, mode="RGB"), "a mask has one channel of class numbers"),
+    "missing": (Path.unlink, "is missing"),
+    "another size": (lambda path: write_mask(path, 24, size=(9, 9)), "1 of another size than declared ("),
+}
+
+
+@pytest.mark.parametrize("name", INSTANCES)
+def test_a_mask_of_cityscapes_objects(name, tmp_path):
+    make, words = INSTANCES[name]
+    for split in ("train", "val"):
+        write_picture(tmp_path / f"leftImg8bit/{split}/bonn/bonn_{split}_leftImg8bit.png")
+        mask = tmp_path / f"gtFine/{split}/bonn/bonn_{split}_gtFine_instanceIds.png"
+        write_mask(mask, 26_001, mode="I;16")
+    assert not find("cityscapes_instances", tmp_path, strict=True).defects
+    make(mask)
+    line = refused("cityscapes_instances", tmp_path)
+    assert words in line and "bonn_val" in line
 
 
 @pytest.mark.parametrize(

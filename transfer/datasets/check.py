@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,7 @@ INVERTED = "with a box of negative width or height, left out"
 EMPTY = "with a box without width or height, left out"
 OUTSIDE = "with a box outside the picture, left out"
 CLIPPED = "with a box that reaches out of the picture, clipped"
+KEPT = "with a box without width or height, kept: no framework trains on it"
 
 Box = tuple[float, float, float, float]
 
@@ -70,6 +71,10 @@ class Part:
     def line(self) -> str:
         """How many of how many, and of each kind the first three, and what is done with it."""
         return f"{self.where}: {self._count}: {'; '.join(f'{kind} {shown}' for kind, shown in self._kinds)}"
+
+    def without_kept(self) -> Part:
+        """The same without the defects for which nothing is done."""
+        return replace(self, found={kind: where for kind, where in self.found.items() if kind != KEPT})
 
     def error(self, reason: str) -> UserError:
         """The same, where nothing is done."""
@@ -104,7 +109,12 @@ class Problems:
         return self.parts[-1]
 
     def lines(self) -> tuple[str, ...]:
+        """What is told, a line for each part that has defects."""
         return tuple(part.line for part in self.parts if part.found)
+
+    def changes(self) -> tuple[str, ...]:
+        """The same of the defects for which something is done: they make other data of it."""
+        return tuple(part.line for part in map(Part.without_kept, self.parts) if part.found)
 
     def check(self) -> None:
         """Raises UserError if there are too many defects."""

@@ -20,7 +20,6 @@ CROWD = "whose iscrowd is neither 0 nor 1, left out"
 NO_POLYGON = "without a polygon of three points, left out"
 FEW_POINTS = "with a polygon of fewer than three points, which is left out"
 OTHER_RUNS = "with run lengths of another size than the picture, left out"
-KEPT = "with a box without width or height, kept: no framework trains on it"
 
 
 def clean(
@@ -55,7 +54,7 @@ def clean(
         if defect:
             known = isinstance(item, dict) and "id" in item
             part.add(defect, f"id {item['id']}" if known else f"number {number}")
-        if item is not None and (not defect or defect in (check.CLIPPED, FEW_POINTS, KEPT)):
+        if item is not None and (not defect or defect in (check.CLIPPED, FEW_POINTS, check.KEPT)):
             kept.append(item)
     same = len(kept) == len(annotations) and all(map(lambda one, other: one is other, kept, annotations))
     if same and len(good) == len(images):
@@ -138,7 +137,7 @@ def _judge_annotation(
     if not _is_finite(box):
         return check.NOT_FINITE, item
     defect, item = _judge_box(item, *sizes[image], for_masks)
-    if defect in ("", check.CLIPPED) and for_masks:
+    if defect in ("", check.CLIPPED, check.KEPT) and for_masks:
         mask_defect, item = _judge_mask(item, *sizes[image])
         return mask_defect or defect, item
     return defect, item
@@ -149,7 +148,7 @@ def _judge_box(item: dict, width: float, height: float, for_masks: bool) -> tupl
     if w < 0 or h < 0:
         return check.INVERTED, item
     if for_masks and (w == 0) != (h == 0):
-        return KEPT, item
+        return check.KEPT, item
     if w == 0 or h == 0:
         return check.EMPTY, item
     defect, (left, top, right, bottom) = judge((x, y, x + w, y + h), width, height)

@@ -26,6 +26,7 @@ class Data:
         proposals: what the boxes that a Fast R-CNN is given come from.
         left_out: split -> pictures that the layout's files list and nobody reads.
         defects: what is wrong with the data, a line for each of its files.
+        changes: of that what is left out or mended.
     """
 
     layout: str
@@ -39,6 +40,7 @@ class Data:
     proposals: str = ""
     left_out: dict[str, list[str]] = field(default_factory=dict)
     defects: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def find_data(
@@ -66,7 +68,8 @@ def find_data(
     problems = Problems(strict)
     found = LAYOUTS[layout](Asked(root, classes, split_size, out, problems))
     problems.check()
-    return Data(layout=layout, root=str(Path(root).resolve()), **found, defects=problems.lines())
+    told = {"defects": problems.lines(), "changes": problems.changes()}
+    return Data(layout=layout, root=str(Path(root).resolve()), **found, **told)
 
 
 @dataclass(frozen=True)
