@@ -56,9 +56,9 @@ def clean(
             part.add(defect, f"id {item['id']}" if known else f"number {number}")
         if item is not None and (not defect or defect in (check.CLIPPED, FEW_POINTS, check.KEPT)):
             kept.append(item)
-    same = len(kept) == len(annotations) and all(map(lambda one, other: one is other, kept, annotations))
-    if same and len(good) == len(images):
-        return content
+    if len(good) == len(images) and len(kept) == len(annotations):
+        if all(one is other for one, other in zip(kept, annotations, strict=True)):
+            return content
     return content | {"images": good, "annotations": kept}
 
 
