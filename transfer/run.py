@@ -34,6 +34,8 @@ def parser() -> argparse.ArgumentParser:
     add("--benchmarks", metavar="A,B", help="those that all takes (default: every one)")
     add("--dry-run", action="store_true", help="show the plan and end")
     add("--data-root", help="folder of the data (default: data; with --smoke the embedded demo data)")
+    add("--strict", action="store_true",
+        help="any defect of the data is an error (default: those of more than 1 %% of it)")  # fmt: skip
     add("--seeds", nargs="+", type=int, metavar="N", help="how many, or which (default: the benchmark's)")
     add("--gpus", type=int, help="GPUs to use, 0 for the CPU (default: all there are)")
     add("--gpus-per-job", type=int, metavar="N",

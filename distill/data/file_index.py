@@ -28,7 +28,7 @@ import numpy as np
 import psutil
 
 from distill.data.mapped import Mapped, NotWhole, map_arrays, write_arrays
-from distill.data.names import Names
+from distill.data.names import Names, printable
 from distill.data.walk import no_images_in, stamp, walk
 from distill.errors import UserError
 from distill.results.manifest import fingerprint_names
@@ -40,8 +40,10 @@ SETTLED = 2 * 10**9  # ns: the coarsest clock of a file system; a folder may cha
 def list_images(root: str | os.PathLike) -> FileIndex:
     """Paths of all images below ``root``, relative to it, sorted; links to folders are followed.
 
+    A folder that cannot be read, and a link to a folder that it lies in, are left out with a warning.
+
     Raises:
-        UserError: no such folder, or no image in it.
+        UserError: no such folder, no image in it, or one that is no file: a pipe, a link to nowhere.
     """
     if not Path(root).is_dir():
         raise UserError(f"no such image folder: {root}")
@@ -51,6 +53,8 @@ def list_images(root: str | os.PathLike) -> FileIndex:
     except OSError as error:
         _warn(f"the list of images is not kept, and listed anew each time: {error.strerror}: {file}")
         index = FileIndex(root, None, Mapped(*_list(root)))
+    for each in index.record.get("left_out", ()):
+        _warn(f"left out: {os.path.join(root, each)}")
     if not len(index):
         raise UserError(no_images_in(root))
     return index
@@ -190,22 +194,27 @@ def _current(file: Path, root: str | os.PathLike) -> FileIndex | None:
 def _list(root: str | os.PathLike) -> tuple[dict, dict[str, np.ndarray]]:
     """Record and arrays of an index whose sizes nobody has looked at."""
     listed = time.time_ns()
-    found, folders, stamps = walk(os.fspath(root))
-    names, name_offsets = Names.of(sorted(found)).to_offsets()
-    folders, folder_offsets = Names.of(folders).to_offsets()
+    found = walk(os.fspath(root))
+    if found.strange:
+        shown = ", ".join(found.strange[:3]) + (", ..." if len(found.strange) > 3 else "")
+        raise UserError(f"{root}: {len(found.strange)} of its images are no files: {printable(shown)}")
+    names, name_offsets = Names.of(sorted(found.images)).to_offsets()
+    folders, folder_offsets = Names.of(found.folders).to_offsets()
     record = {
         "root": os.path.realpath(root),
         "listed": listed,
         "names": hashlib.sha256(names.tobytes() + name_offsets.tobytes()).hexdigest(),
         "fingerprint": "",
     }
+    if found.left_out:
+        record["left_out"] = [printable(each) for each in sorted(found.left_out)]
     return record, {
         "names": names,
         "name_offsets": name_offsets,
-        "sizes": np.full(len(found), -1, np.int64),
+        "sizes": np.full(len(found.images), -1, np.int64),
         "folders": folders,
         "folder_offsets": folder_offsets,
-        "stamps": np.array(stamps, np.int64),
+        "stamps": np.array(found.stamps, np.int64),
     }
 
 

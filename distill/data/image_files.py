@@ -6,13 +6,12 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 from PIL import Image
 
 from distill.data.file_index import FileIndex, list_images
-from distill.data.images import decode_image, missing
-from distill.data.names import Names
+from distill.data.images import decode_image, missing, read_content
+from distill.data.names import Names, printable
 from distill.data.shards import Shards, is_packed
 from distill.results.manifest import fingerprint_files
 
@@ -37,7 +36,7 @@ class Folder:
 
     def content(self, name: str) -> bytes:
         """A file's bytes; raises OSError."""
-        return Path(self.root, name).read_bytes()
+        return read_content(os.path.join(self.root, name))
 
     def fingerprint(self, names: Sequence[str]) -> str:
         if isinstance(names, FileIndex):
@@ -69,8 +68,7 @@ class ImageFiles:
 
     def name(self, index: int) -> str:
         """What to call a picture in a message and in lists: its path, printable."""
-        path = os.path.join(self.root, self.files[index])
-        return path.encode(errors="backslashreplace").decode()
+        return printable(os.path.join(self.root, self.files[index]))
 
     def content(self, index: int) -> bytes:
         """The bytes of a picture's file; raises ``UnreadableImage``."""

@@ -77,6 +77,11 @@ class Names(Sequence[str]):
         return f"<{len(self)} names: {shown}{', ...' if len(self) > 3 else ''}>"
 
 
+def printable(path: str) -> str:
+    """A path as it may be shown: bytes that are not UTF-8 as ``\\udce9``."""
+    return path.encode(errors="backslashreplace").decode()
+
+
 def _offsets(lengths: Iterable[int], count: int) -> np.ndarray:
     offsets = np.zeros(count + 1, np.int64)
     np.cumsum(np.fromiter(lengths, np.int64, count), out=offsets[1:])

@@ -4,7 +4,7 @@ import io
 
 from PIL import Image
 
-from distill.data.images import decode_image
+from distill.data.images import decode_image, formats
 
 QUALITY = 90  # of JPEG and WebP
 LOSSLESS = ("PNG", "BMP", "PPM", "TIFF")
@@ -22,7 +22,7 @@ def shrink(content: bytes, name: str, max_side: int) -> bytes:
     if max(image.size) <= max_side:
         return content
     size = [max(1, round(side * max_side / max(image.size))) for side in image.size]
-    kind = Image.open(io.BytesIO(content)).format
+    kind = Image.open(io.BytesIO(content), formats=formats()).format
     file = io.BytesIO()
     smaller = image.resize(size, Image.Resampling.LANCZOS)
     if kind in LOSSLESS:

@@ -46,14 +46,15 @@ class Pictures(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[int, Tensor, list[str]]:
-        unreadable = []
+        unreadable, reason = [], None
         for step in range(RETRIES):
             place = (index + step) % len(self)
             try:
                 return index, self.transform(self.images.read(place))[0], unreadable
-            except UnreadableImage:
+            except UnreadableImage as error:
+                reason = reason or error
                 unreadable.append(self.images.name(place))
-        raise UserError(f"{RETRIES} images in a row could not be read, the first is {unreadable[0]}")
+        raise UserError(f"{RETRIES} images in a row could not be read; the first: {reason}")
 
 
 def fill(

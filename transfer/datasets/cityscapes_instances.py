@@ -5,12 +5,13 @@ import os
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
+from distill.errors import UserError
 from distill.results.atomic import write_text
 from transfer.datasets import cityscapes
 from transfer.datasets.coco import CocoInstances
 from transfer.datasets.layout import find_folder
+from transfer.datasets.segmentation import open_mask
 
 INSIDE = ("", "cityscapes")
 NEEDS = ("leftImg8bit/train", "leftImg8bit/val", "gtFine/train", "gtFine/val")
@@ -33,7 +34,7 @@ def find_instances(root: str | os.PathLike, out: Path) -> CocoInstances:
     Files made earlier from the same masks are kept.
 
     Raises:
-        UserError: no such folder, or a picture without its ``instanceIds`` mask.
+        UserError: no such folder, or a picture without a whole ``instanceIds`` mask.
     """
     folder = find_folder(root, INSIDE, NEEDS, "Cityscapes data")
     files = {split: _write(folder, split, out / f"instances_{split}.json") for split in ("train", "val")}
@@ -43,6 +44,9 @@ def find_instances(root: str | os.PathLike, out: Path) -> CocoInstances:
 
 def _write(folder: Path, split: str, path: Path) -> Path:
     pairs = cityscapes.pairs(folder, split, "instanceIds")
+    for picture, mask in pairs:
+        if not mask.is_file():
+            raise UserError(f"{picture}: its mask {mask} is missing")
     made_from = {
         "source": str(folder.resolve()),
         "masks": len(pairs),
@@ -52,8 +56,7 @@ def _write(folder: Path, split: str, path: Path) -> Path:
         return path
     images, annotations = [], []
     for number, (picture, mask) in enumerate(pairs, start=1):
-        with Image.open(mask) as file:
-            values = np.array(file)
+        values = np.array(open_mask(mask, whole=True))
         name = str(picture.relative_to(folder / "leftImg8bit" / split))
         images.append({"id": number, "file_name": name, "height": len(values), "width": len(values[0])})
         annotations += [{"image_id": number, **found} for found in objects(values)]

@@ -3,12 +3,15 @@
 import json
 import os
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from distill.errors import UserError, unknown
 from distill.results.atomic import write_json, write_text
+from transfer.datasets.check import Part, Problems
+from transfer.datasets.coco_check import clean
 from transfer.datasets.coco_files import find_files, read
 
 FOLDS = 5
@@ -31,6 +34,45 @@ def find_instances(root: str | os.PathLike) -> CocoInstances:
     train, val = (find_files(root, split) for split in ("train", "val"))
     classes = [item["name"] for item in sorted(read(val[0])["categories"], key=lambda item: item["id"])]
     return CocoInstances(train, val, tuple(classes))
+
+
+def without_defects(data: CocoInstances, problems: Problems, out: str | os.PathLike) -> CocoInstances:
+    """The data as it is if nothing has to be left out; else with annotation files of its own in ``out``.
+
+    What is found is told to ``problems``, and too much of it raises UserError.
+    """
+    parts, same = _look_at(data, *(file.stat().st_mtime_ns for file, _ in (data.train, data.val)))
+    problems.parts += parts
+    problems.check()
+    if same:
+        return data
+    files = {"train": data.train, "val": data.val}
+    for split, content in _clean(data, Problems()).items():
+        if content is not None:
+            source, pictures = files[split]
+            files[split] = Path(out) / f"{source.stem}_without_defects.json", pictures
+            write_text(files[split][0], json.dumps(content))
+    return CocoInstances(**files, classes=data.classes)
+
+
+@cache
+def _look_at(data: CocoInstances, *changed: int) -> tuple[list[Part], bool]:
+    """What is found, and whether nothing has to be left out; kept for other benchmarks on the same files."""
+    problems = Problems()
+    cleaned = _clean(data, problems)
+    return problems.parts, all(content is None for content in cleaned.values())
+
+
+def _clean(data: CocoInstances, problems: Problems) -> dict[str, dict | None]:
+    """Split -> the content of its file without defects; None: there are none that have to be left out."""
+    found, tested = {}, ()
+    for split in ("val", "train"):
+        file, pictures = getattr(data, split)
+        content = read(file)
+        good = clean(content, file, pictures, problems, for_masks=True, not_among=tested)
+        tested = [pictures / image["file_name"] for image in good["images"]]
+        found[split] = None if good is content else good
+    return found
 
 
 def select_classes(data: CocoInstances, classes: tuple[str, ...], out: str | os.PathLike) -> CocoInstances:

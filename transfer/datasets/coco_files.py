@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 from distill.errors import UserError
@@ -43,15 +44,33 @@ def find_files(root: str | os.PathLike, split: str) -> tuple[Path, Path]:
 
 
 def read(path: Path) -> dict:
-    """The content of an annotation file; UserError if it is not COCO's."""
+    """The content of an annotation file: lists of images and annotations, and categories with id and name.
+
+    Raises:
+        UserError: it is not COCO's; what single images and annotations lack is ``coco_check``'s.
+    """
     try:
-        content = json.loads(path.read_text())
-    except ValueError as error:
+        content = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
     needed = ("images", "annotations", "categories")
     missing = [key for key in needed if not isinstance(content, dict) or key not in content]
     if missing:
         raise UserError(f"{path}: not COCO annotations, it lacks {', '.join(missing)}")
+    for key in needed:
+        if not isinstance(content[key], list):
+            raise UserError(f"{path}: not COCO annotations, its {key} are a {type(content[key]).__name__}")
+    for item in content["categories"]:
+        if (
+            not isinstance(item, dict)
+            or type(item.get("id")) is not int
+            or not isinstance(item.get("name"), str)
+        ):
+            raise UserError(f"{path}: a category needs a whole number as id, and a name; one is {item!r:.80}")
+    for key in ("id", "name"):
+        often = Counter(item[key] for item in content["categories"])
+        if twice := [value for value, count in often.items() if count > 1]:
+            raise UserError(f"{path}: several categories have the {key} {twice[0]!r}")
     return content
 
 
@@ -64,11 +83,11 @@ def _candidates(folder: Path, split: str) -> list[Path]:
     own = folder / f"annotations/instances_{split}2017.json"
     if own.is_file():
         return [own]
-    files = sorted([*folder.glob("*.json"), *folder.glob("annotations/*.json")])
+    files = sorted(filter(Path.is_file, [*folder.glob("*.json"), *folder.glob("annotations/*.json")]))
     for word in SPLITS[split]:
         named = [file for file in files if word in _words(file.stem)]
         named = [file for file in named if "instances" in _words(file.stem)] or named
-        named = named or sorted(folder.glob(f"{word}*/*.json"))
+        named = named or sorted(filter(Path.is_file, folder.glob(f"{word}*/*.json")))
         if named:
             return named
     return []
@@ -85,7 +104,9 @@ def _picture_folder(folder: Path, file: Path, split: str) -> Path:
     images = read(file)["images"]
     if not images:
         raise UserError(f"{file}: it names no pictures")
-    name = images[0]["file_name"]
+    name = next((one["file_name"] for one in images if has_name(one)), None)
+    if name is None:
+        raise UserError(f"{file}: its images have no file_name")
     words = [f"{split}2017", *SPLITS[split]]
     places = [*words, *(f"images/{word}" for word in words), "images", ""]
     found = next(
@@ -94,3 +115,8 @@ def _picture_folder(folder: Path, file: Path, split: str) -> Path:
     if found is None:
         raise UserError(f"{file}: its first picture, {name}, is in none of {folder}/{{{','.join(places)}}}")
     return found
+
+
+def has_name(image: object) -> bool:
+    """Whether an entry of ``images`` names a file."""
+    return isinstance(image, dict) and isinstance(image.get("file_name"), str)

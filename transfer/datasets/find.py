@@ -1,12 +1,13 @@
 """A benchmark's data: found in the layout that its config names, checked, and told as plain data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from distill.errors import unknown
 from transfer.datasets import cityscapes_instances, coco, coco_files, segmentation
 from transfer.datasets.boxes import find_boxes
+from transfer.datasets.check import Problems
 from transfer.datasets.layout import has_folder
 from transfer.datasets.proposals import find_proposals
 
@@ -23,6 +24,9 @@ class Data:
         train_pictures, test_pictures: folders, where annotation files name pictures in them.
         test_annotations: the annotation file (or proposals) to test with, if there is one.
         proposals: what the boxes that a Fast R-CNN is given come from.
+        left_out: split -> pictures that the layout's files list and nobody reads.
+        defects: what is wrong with the data, a line for each of its files.
+        changes: of that what is left out or mended.
     """
 
     layout: str
@@ -34,10 +38,18 @@ class Data:
     test_pictures: str = ""
     test_annotations: str = ""
     proposals: str = ""
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+    defects: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def find_data(
-    layout: str, root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path
+    layout: str,
+    root: str,
+    classes: tuple[str, ...] | None,
+    split_size: int | None,
+    out: Path,
+    strict: bool = False,
 ) -> Data:
     """Checks a benchmark's data, and writes the annotation files that have to be made of it.
 
@@ -46,68 +58,86 @@ def find_data(
         classes: names the user gives; None: read from the data.
         split_size: images in a low-shot split; None: every seed trains on the whole training set.
         out: folder for files that are written.
+        strict: no defect is allowed (see ``transfer.datasets.check``).
 
     Raises:
         UserError: naming the layout, folder or file that is missing or wrong.
     """
     if layout not in LAYOUTS:
         raise unknown("data layout", layout, LAYOUTS)
-    found = LAYOUTS[layout](root, classes, split_size, out)
-    return Data(layout=layout, root=str(Path(root).resolve()), **found)
+    problems = Problems(strict)
+    found = LAYOUTS[layout](Asked(root, classes, split_size, out, problems))
+    problems.check()
+    told = {"defects": problems.lines(), "changes": problems.changes()}
+    return Data(layout=layout, root=str(Path(root).resolve()), **found, **told)
 
 
-def _boxes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-    boxes = find_boxes(root, classes)
-    return {"classes": boxes.classes, "annotations": ("",), "train_images": len(boxes.images("trainval"))}
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a layout: the arguments of ``find_data``, and where defects are told."""
+
+    root: str
+    classes: tuple[str, ...] | None
+    split_size: int | None
+    out: Path
+    problems: Problems
 
 
-def _boxes_and_proposals(
-    root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path
-) -> dict:
-    found = find_proposals(root, find_boxes(root, classes), out)
+def _boxes(asked: Asked) -> dict:
+    boxes = find_boxes(asked.root, asked.classes, problems=asked.problems)
+    images = len(boxes.images("trainval"))
+    found = {"classes": boxes.classes, "annotations": ("",), "train_images": images}
+    return found | {"left_out": boxes.left_out}
+
+
+def _boxes_and_proposals(asked: Asked) -> dict:
+    found = _boxes(asked)
+    boxes = find_boxes(asked.root, found["classes"], found["left_out"])
+    proposals = find_proposals(asked.root, boxes, asked.out)
     return {
-        **_boxes(root, classes, split_size, out),
-        "annotations": (str(found.trainval.resolve()),),
-        "test_annotations": str(found.test.resolve()),
-        "proposals": found.source,
+        **found,
+        "annotations": (str(proposals.trainval.resolve()),),
+        "test_annotations": str(proposals.test.resolve()),
+        "proposals": proposals.source,
     }
 
 
-def _masks(layout: str) -> Callable[..., dict]:
-    def find(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
-        masks = segmentation.find_segmentation(root, layout, classes)
-        return {"classes": masks.classes, "annotations": ("",), "train_images": len(masks.pairs("train"))}
+def _masks(layout: str) -> Callable[[Asked], dict]:
+    def find(asked: Asked) -> dict:
+        masks = segmentation.find_segmentation(asked.root, layout, asked.classes, problems=asked.problems)
+        images = len(masks.pairs("train"))
+        found = {"classes": masks.classes, "annotations": ("",), "train_images": images}
+        return found | {"left_out": masks.left_out}
 
     return find
 
 
-def _coco(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
+def _coco(asked: Asked) -> dict:
     """COCO's format, or else Cityscapes' masks."""
-    cityscapes = has_folder(root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
-    from_masks = cityscapes and not coco_files.is_there(root)
-    found = cityscapes_instances.find_instances(root, out) if from_masks else coco.find_instances(root)
-    return _instances(found, classes, split_size, out)
+    cityscapes = has_folder(asked.root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
+    return _instances(asked, from_masks=cityscapes and not coco_files.is_there(asked.root))
 
 
-def _cityscapes(root: str, classes: tuple[str, ...] | None, split_size: int | None, out: Path) -> dict:
+def _cityscapes(asked: Asked) -> dict:
     """Cityscapes' masks, or else COCO's format."""
-    cityscapes = has_folder(root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
-    from_masks = cityscapes or not coco_files.is_there(root)
-    found = cityscapes_instances.find_instances(root, out) if from_masks else coco.find_instances(root)
-    return _instances(found, classes, split_size, out)
+    cityscapes = has_folder(asked.root, cityscapes_instances.INSIDE, cityscapes_instances.NEEDS)
+    return _instances(asked, from_masks=cityscapes or not coco_files.is_there(asked.root))
 
 
-def _instances(
-    found: coco.CocoInstances, classes: tuple[str, ...] | None, split_size: int | None, out: Path
-) -> dict:
-    if classes:
-        found = coco.select_classes(found, classes, out)
+def _instances(asked: Asked, from_masks: bool) -> dict:
+    if from_masks:
+        found = cityscapes_instances.find_instances(asked.root, asked.out)
+    else:
+        found = coco.find_instances(asked.root)
+    found = coco.without_defects(found, asked.problems, asked.out)
+    if asked.classes:
+        found = coco.select_classes(found, asked.classes, asked.out)
     coco.check_masks(coco_files.read(found.val[0]), found.val[0])
-    files, images = [found.train[0]], split_size
-    if split_size is None:
+    files, images = [found.train[0]], asked.split_size
+    if asked.split_size is None:
         images = len(coco.boxed_images(found))
     else:
-        files = coco.write_splits(found, split_size, out)
+        files = coco.write_splits(found, asked.split_size, asked.out)
     return {
         "classes": found.classes,
         "annotations": tuple(str(file.resolve()) for file in files),

@@ -38,10 +38,13 @@ def find_folder(root: str | os.PathLike, inside: Iterable[str], needs: Iterable[
 
 
 def read_names(path: Path) -> list[str]:
-    """The first word of every non-empty line; UserError for a missing or empty file."""
+    """The first word of every non-empty line; UserError for a missing or empty file, or no text."""
     if not path.is_file():
         raise UserError(f"no such split file: {path}")
-    names = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    try:
+        names = [line.split()[0] for line in path.read_text().splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: no text ({error})") from error
     if not names:
         raise UserError(f"{path}: an empty split")
     return names

@@ -54,12 +54,19 @@ def find_proposals(root: str | os.PathLike, data: VocDetection | CocoBoxes, out:
         if absent:
             name = GIVEN[0].format(absent[0])
             raise UserError(f"{data.folder}: proposals of one split alone; {name} is missing")
-        boxes = {split: read_mat(given[split], len(data.images(split))) for split in SPLITS}
+        boxes = {split: _read_given(data, split, given[split]) for split in SPLITS}
         content = hashlib.sha256(b"".join(given[split].read_bytes() for split in SPLITS)).hexdigest()
         return _write(data, f"given_{content[:8]}", lambda split, images: boxes[split], out, keep=False)
     if _has_selective_search():
         return _write(data, "selective_search", lambda split, images: _search_all(images), out, keep=True)
     return _write(data, "regular_grid", lambda split, images: map(_grid_of, images), out, keep=False)
+
+
+def _read_given(data: VocDetection | CocoBoxes, split: str, path: Path) -> list[np.ndarray]:
+    """The boxes of the pictures that are not left out; the file has all that are listed."""
+    listed = data.listed(split)
+    boxes = dict(zip(listed, read_mat(path, len(listed)), strict=True))
+    return [boxes[image.name] for image in data.images(split)]
 
 
 def _given(root: Path, folder: Path, split: str) -> Path | None:

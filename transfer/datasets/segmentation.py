@@ -1,17 +1,30 @@
 """Pictures with class masks in any of three layouts: VOC2012, Cityscapes, or two plain folders."""
 
+from __future__ import annotations
+
+import io
 import os
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from distill.data.images import formats, read_content, read_size
 from distill.errors import UserError
 from transfer.datasets import cityscapes
+from transfer.datasets.check import IN_BOTH, MISSING, TWICE, UNREADABLE, Problems
 from transfer.datasets.layout import find_folder, has_folder, read_names
 
 IGNORE = 255
+NO_MASK = "without a mask, left out"
+BAD_MASK = "with a mask that cannot be read, left out"
+OTHER_MASK = "with a mask of another size, left out"
+NO_CLASS = "with class numbers of no class, left out"
 IMAGE_FOLDERS = ("img", "images", "image")
 MASK_FOLDERS = ("ann", "masks", "mask", "annotations", "labels")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -38,6 +51,10 @@ TREES = {
 }
 
 
+class NoClass(UserError):
+    """A mask that holds a number which is no class; the message names both."""
+
+
 @dataclass(frozen=True)
 class Segmentation:
     """A segmentation dataset: ``layout`` is ``voc``, ``cityscapes`` or ``folders``.
@@ -49,14 +66,52 @@ class Segmentation:
     folder: Path
     classes: tuple[str, ...]
     label_map: dict[int, int] | None = None
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def pairs(self, split: str) -> list[tuple[Path, Path]]:
-        """(picture, mask) of ``train`` or ``val``; UserError names the first file that is missing."""
+        """(picture, mask) of ``train`` or ``val``, without the pictures in ``left_out``."""
+        left_out = set(self.left_out.get(split, ()))
+        return [pair for pair in dict.fromkeys(self.listed(split)) if self.name(pair[0]) not in left_out]
+
+    def listed(self, split: str) -> list[tuple[Path, Path]]:
+        """All of them, as they are listed."""
         return _PAIRS[self.layout](self.folder, split)
+
+    def name(self, picture: Path) -> str:
+        """What ``left_out`` calls a picture: its path within the folder."""
+        return picture.relative_to(self.folder).as_posix()
+
+    def look_at(self, problems: Problems) -> Segmentation:
+        """The data without the pictures that have defects, which are told to ``problems``.
+
+        Of all pictures and masks the first bytes are looked at. The masks that are tested on, and the first
+        hundred that are trained on, are decoded; ``read_classes`` finds out the rest when it is trained on.
+        """
+        left_out, tested = {}, set()
+        look = partial(_look_at, classes=len(self.classes), label_map=self.label_map)
+        for split, at_most in (("val", None), ("train", 100)):
+            listed = self.listed(split)
+            part = problems.part(f"{self.folder}: {split}", "pictures", len(listed))
+            pairs = Counter(listed)
+            with ThreadPoolExecutor() as pool:
+                whole = (at_most is None or number < at_most for number in range(len(pairs)))
+                found = list(pool.map(look, pairs, whole))
+            for ((picture, _), often), (kind, detail) in zip(pairs.items(), found, strict=True):
+                if often > 1:
+                    part.add(TWICE, self.name(picture))
+                if kind := IN_BOTH if picture in tested else kind:
+                    part.add(kind, f"{self.name(picture)}{detail}")
+                    left_out.setdefault(split, []).append(self.name(picture))
+            tested = {picture for picture, _ in pairs}
+        return replace(self, left_out=left_out)
 
 
 def find_segmentation(
-    root: str | os.PathLike, layout: str, classes: tuple[str, ...] | None = None
+    root: str | os.PathLike,
+    layout: str,
+    classes: tuple[str, ...] | None = None,
+    left_out: Mapping[str, Sequence[str]] | None = None,
+    problems: Problems | None = None,
 ) -> Segmentation:
     """The layout asked for in or below ``root``, or ``{img,images}/{train,val}`` beside
     ``{ann,masks}/{train,val}`` with PNG masks of class numbers (255: ignored).
@@ -65,10 +120,17 @@ def find_segmentation(
         layout: ``voc_masks`` or ``cityscapes_masks``.
         classes: class names, in the order of the mask values. By default the data set's own names,
             ``classes.txt`` in the folder, or ``class 0`` to the highest value in the training masks.
+        left_out: split -> pictures to leave out.
+        problems: look at pictures and masks, leave out those with defects, and tell them; None: do not look.
 
     Raises:
-        UserError: neither layout is there, or a mask holds a value that is no class.
+        UserError: neither layout is there, or there are no pictures of a split.
     """
+    data = replace(_find(root, layout, classes), left_out=left_out or {})
+    return data if problems is None else data.look_at(problems)
+
+
+def _find(root: str | os.PathLike, layout: str, classes: tuple[str, ...] | None) -> Segmentation:
     tree, folder = _find_tree(Path(root), layout)
     if tree == "cityscapes" and (not classes or tuple(classes) == cityscapes.CLASSES):
         by_label = cityscapes.mask_kind(folder) == "labelIds"
@@ -93,10 +155,8 @@ def _class_names(data: Segmentation, classes: tuple[str, ...] | None) -> tuple[s
     if not classes and listed.is_file():
         classes = tuple(line.strip() for line in listed.read_text().splitlines() if line.strip())
     if classes:
-        _check_values(data, len(classes))
         return tuple(classes)
     if data.layout == "voc":
-        _check_values(data, len(VOC_CLASSES))
         return VOC_CLASSES
     highest = max(_highest_value(mask) for _, mask in data.pairs("train"))
     if highest < 1:
@@ -104,40 +164,94 @@ def _class_names(data: Segmentation, classes: tuple[str, ...] | None) -> tuple[s
     return tuple(f"class {number}" for number in range(highest + 1))
 
 
-def _check_values(data: Segmentation, n_classes: int, at_most: int = 100) -> None:
-    """Looks at some masks of each split: a wrong class list must not surface in the middle of a run."""
-    for split in ("train", "val"):
-        for _, mask in data.pairs(split)[:at_most]:
-            highest = _highest_value(mask)
-            if highest >= n_classes:
-                raise UserError(
-                    f"{mask}: holds class number {highest}, but only {n_classes} classes are named; "
-                    "name them all with --classes"
-                )
-
-
 def _highest_value(mask: Path) -> int:
-    values = read_mask(mask)
+    try:
+        values = read_mask(mask)
+    except UserError:
+        return 0  # it is told when it is looked at
     return int(values[values != IGNORE].max(initial=0))
 
 
+def _look_at(pair: tuple[Path, Path], whole: bool, classes: int, label_map: dict | None) -> tuple[str, str]:
+    """What is wrong with a picture and its mask, "" for nothing, and in detail."""
+    picture, mask = pair
+    try:
+        size = read_size(picture)
+    except UserError:
+        return (UNREADABLE if picture.is_file() else MISSING), ""
+    if not mask.is_file():
+        return NO_MASK, f": its mask {mask} is missing"
+    try:
+        image = open_mask(mask, whole)
+        if image.size != size:
+            return OTHER_MASK, f": {image.width} x {image.height}, not {size[0]} x {size[1]}"
+        if whole:
+            _classes_of(_values_of(image, mask), mask, label_map, classes)
+    except NoClass as error:
+        return NO_CLASS, f": {error}"
+    except UserError as error:
+        return BAD_MASK, f": {error}"
+    return "", ""
+
+
 def read_mask(path: str | os.PathLike) -> np.ndarray:
-    """A PNG mask's class numbers, (H, W) uint8; palette colours are not looked at."""
-    with Image.open(path) as image:
-        values = np.array(image)
-    if values.ndim != 2:
-        raise UserError(f"{path}: a mask has one channel of class numbers, this one has mode {image.mode}")
+    """A PNG mask's class numbers, (H, W) uint8; palette colours are not looked at.
+
+    Raises:
+        UserError: no such file, torn, or no single channel of numbers up to 255.
+    """
+    return _values_of(open_mask(path, whole=True), path)
+
+
+def _values_of(image: Image.Image, path: str | os.PathLike) -> np.ndarray:
+    values = np.array(image)
     if values.max(initial=0) > 255:
         raise UserError(f"{path}: a mask's class numbers go to 255, this one holds {values.max()}")
     return values.astype(np.uint8)
 
 
-def read_classes(path: str | os.PathLike, label_map: dict[int, int] | None) -> np.ndarray:
-    """A mask's values as class numbers, (H, W) uint8: ``Segmentation.label_map`` applied."""
+def open_mask(path: str | os.PathLike, whole: bool) -> Image.Image:
+    """A mask, whose pixels are read if it is wanted ``whole``."""
+    try:
+        image = Image.open(io.BytesIO(read_content(path)), formats=formats())
+        if whole:
+            image.load()
+    except OSError as error:
+        raise UserError(f"{path}: no whole mask ({error.strerror or error})") from error
+    except Exception as error:  # Pillow's decoders raise any kind for a damaged file
+        raise UserError(f"{path}: no whole mask ({error})") from error
+    if len(image.getbands()) > 1:
+        raise UserError(f"{path}: a mask has one channel of class numbers, this one has mode {image.mode}")
+    return image
+
+
+def read_classes(path: str | os.PathLike, label_map: dict[int, int] | None, classes: int) -> np.ndarray:
+    """A mask's values as class numbers, (H, W) uint8: ``Segmentation.label_map`` applied.
+
+    Args:
+        classes: how many there are.
+
+    Raises:
+        NoClass: a number that is neither a class nor 255.
+        UserError: what ``read_mask`` raises.
+    """
+    return _classes_of(read_mask(path), path, label_map, classes)
+
+
+def _classes_of(
+    values: np.ndarray, path: str | os.PathLike, label_map: dict[int, int] | None, classes: int
+) -> np.ndarray:
     table = np.arange(256, dtype=np.uint8)
     for value, number in (label_map or {}).items():
         table[value] = number
-    return table[read_mask(path)]
+    strange = (table >= classes) & (table != IGNORE)
+    if strange[values].any():
+        highest = table[values[strange[values]]].max()
+        raise NoClass(
+            f"{path}: holds class number {highest}, but only {classes} classes are named; "
+            "name them all with --classes"
+        )
+    return table[values]
 
 
 def plain_folders(root: Path) -> tuple[Path, Path] | None:
@@ -156,22 +270,12 @@ def _folder_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
     pictures = [path for path in (images / split).iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
     if not pictures:
         raise UserError(f"{images / split}: no pictures in it ({', '.join(IMAGE_SUFFIXES)})")
-    return [(path, _existing(masks / split / f"{path.stem}.png", path)) for path in sorted(pictures)]
+    return [(path, masks / split / f"{path.stem}.png") for path in sorted(pictures)]
 
 
 def _voc_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
     names = read_names(root / f"ImageSets/Segmentation/{split}.txt")
-    pairs = []
-    for name in names:
-        picture = _existing(root / f"JPEGImages/{name}.jpg", name)
-        pairs.append((picture, _existing(root / f"SegmentationClass/{name}.png", picture)))
-    return pairs
-
-
-def _existing(path: Path, owner: str | Path) -> Path:
-    if not path.is_file():
-        raise UserError(f"{owner}: its file {path} is missing")
-    return path
+    return [(root / f"JPEGImages/{name}.jpg", root / f"SegmentationClass/{name}.png") for name in names]
 
 
 _PAIRS = {"voc": _voc_pairs, "cityscapes": cityscapes.pairs, "folders": _folder_pairs}

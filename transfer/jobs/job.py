@@ -163,6 +163,7 @@ def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:
         "data_root": job.data.root,
         "classes": job.data.classes,
         "annotations": job.annotations,
+        "defects": job.data.changes or None,  # rows of whole data do not have it
         "arch": job.initial.arch,
         "sha256": job.initial.sha256,
         "schedule": _given(asdict(filled.schedule)),
@@ -186,7 +187,7 @@ def load(path: str | os.PathLike) -> Job:
     """The job that ``Run.save`` wrote."""
     content = json.loads(Path(path).read_text())["job"]
     data, initial, crop = content.pop("data"), content.pop("initial"), content.pop("crop_size")
-    for part, keys in ((data, ("classes", "annotations")), (initial, ("mean", "std"))):
+    for part, keys in ((data, ("classes", "annotations", "defects", "changes")), (initial, ("mean", "std"))):
         part.update({key: tuple(part[key]) for key in keys})
     return Job(
         data=Data(**data), initial=Initial(**initial), crop_size=tuple(crop) if crop else None, **content

@@ -97,7 +97,7 @@ def make_plan(options: argparse.Namespace) -> Plan:
             if not alone and not options.benchmarks:
                 check_own(benchmark.data, root)
             splits = work_dir / benchmark.name / "splits"
-            data = find_data(benchmark.data, root, classes, split_size, splits)
+            data = find_data(benchmark.data, root, classes, split_size, splits, options.strict)
         except UserError as error:
             left_out.setdefault(str(error), []).append(benchmark.name)
             continue

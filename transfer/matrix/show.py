@@ -18,6 +18,7 @@ def plan_lines(plan: Plan, disk: str) -> list[str]:
     table += [_cell_fields(cell, rows) for cell in plan.cells]
     return [
         *(f"left out: {', '.join(names)}: {reason}" for reason, names in plan.left_out.items()),
+        *(f"defects: {', '.join(names)}: {line}" for line, names in _defects(plan).items()),
         f"plan: {counted(wanted, 'run')} in {counted(len(plan.cells), 'cell')}, {len(runs)} to make, "
         f"{_where(plan)}",
         *_aligned(table),
@@ -25,6 +26,15 @@ def plan_lines(plan: Plan, disk: str) -> list[str]:
         f"time: {time_left(runs, rows, len(plan.places))}",
         f"disk: {disk}",
     ]
+
+
+def _defects(plan: Plan) -> dict[str, list[str]]:
+    """What is wrong with the data -> the benchmarks that have it so."""
+    found = {}
+    for cell in plan.cells:
+        for line in cell.runs[0].job.data.defects if cell.runs else ():
+            found.setdefault(line, {})[cell.benchmark.name] = None
+    return {line: list(names) for line, names in found.items()}
 
 
 def _cell_fields(cell: Cell, rows: Sequence[dict]) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def load(name: str, root: str | Path, download: bool = False) -> tuple[LabelledS
         return load(name, root)
     except UserError:
         raise
-    except (LookupError, ValueError, SyntaxError) as error:
+    except (ArithmeticError, AttributeError, LookupError, SyntaxError, TypeError, ValueError) as error:
         raise data_set.missing(root, f"its lists are not as published ({error})") from error
     return replace(train, config={"data_root": str(root), "known": name}), val
 

@@ -3,12 +3,14 @@
 CompRess (Table 4) evaluates on "the validation set" and does not say of which split.
 """
 
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from distill.data.labelled import LabelledFolder, halves_of_classes
 from distill.data.sets import DataSet
+from distill.errors import UserError
 
 BY_CLASS = DataSet(
     name="cars196_by_class",
@@ -64,6 +66,10 @@ def _part(folder: Path, annotations: str, images: str, classes: tuple[str, ...])
 
 def _read(path: Path) -> dict:
     from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
 
     path.stat()  # scipy's own error does not name the file as others do
-    return loadmat(path, squeeze_me=True)
+    try:
+        return loadmat(path, squeeze_me=True)
+    except (MatReadError, NotImplementedError, OSError, zlib.error) as error:
+        raise UserError(f"{path}: not a MATLAB file as published ({error})") from error

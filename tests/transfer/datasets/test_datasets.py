@@ -186,7 +186,7 @@ def test_objects_of_an_instance_mask():
 def test_cityscapes_instances_are_written_once(tmp_path):
     root = tmp_path / "cityscapes"
     for split in ("train", "val"):
-        write_picture(root / f"leftImg8bit/{split}/bonn/bonn_0_leftImg8bit.png")
+        write_picture(root / f"leftImg8bit/{split}/bonn/bonn_0_leftImg8bit.png", (2, 2))
         mask = root / f"gtFine/{split}/bonn/bonn_0_gtFine_instanceIds.png"
         mask.parent.mkdir(parents=True)
         Image.fromarray(np.array([[7, 26_000], [24, 24]], dtype=np.uint16)).save(mask)
@@ -215,7 +215,7 @@ def write_mask(path, values=((0, 1), (2, 255))):
 
 def test_plain_folders_number_their_classes_from_the_masks(tmp_path):
     for split in ("train", "val"):
-        write_picture(tmp_path / f"img/{split}/a.jpg")
+        write_picture(tmp_path / f"img/{split}/a.jpg", (2, 2))
         write_mask(tmp_path / f"ann/{split}/a.png")
     for layout in ("voc_masks", "cityscapes_masks"):
         data = segmentation.find_segmentation(tmp_path, layout)
@@ -225,19 +225,19 @@ def test_plain_folders_number_their_classes_from_the_masks(tmp_path):
 
 def test_a_picture_without_a_mask_is_named(tmp_path):
     for split in ("train", "val"):
-        write_picture(tmp_path / f"images/{split}/a.jpg")
+        write_picture(tmp_path / f"images/{split}/a.jpg", (2, 2))
         write_mask(tmp_path / f"masks/{split}/a.png")
     write_picture(tmp_path / "images/train/b.jpg")
-    with pytest.raises(UserError, match=r"b.jpg: its file .*masks/train/b.png is missing"):
-        segmentation.find_segmentation(tmp_path, "voc_masks")
+    with pytest.raises(UserError, match=r"b.jpg: its mask .*masks/train/b.png is missing"):
+        find_data("voc_masks", str(tmp_path), None, None, tmp_path)
 
 
 def test_fewer_class_names_than_the_masks_hold_is_an_error(tmp_path):
     for split in ("train", "val"):
-        write_picture(tmp_path / f"img/{split}/a.jpg")
+        write_picture(tmp_path / f"img/{split}/a.jpg", (2, 2))
         write_mask(tmp_path / f"ann/{split}/a.png")
     with pytest.raises(UserError, match="a.png: holds class number 2, but only 2 classes are named"):
-        segmentation.find_segmentation(tmp_path, "voc_masks", ("sky", "road"))
+        find_data("voc_masks", str(tmp_path), ("sky", "road"), None, tmp_path)
 
 
 def test_voc2012_has_its_own_names(tmp_path):

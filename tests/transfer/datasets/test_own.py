@@ -6,7 +6,7 @@ import pytest
 
 from distill.demo.world import write_demo
 from distill.errors import UserError
-from transfer.datasets.find import LAYOUTS
+from transfer.datasets.find import LAYOUTS, find_data
 from transfer.datasets.own import check_own
 
 
@@ -32,7 +32,7 @@ def test_each_layout_is_found_beside_the_others(layout, demo):
 )
 def test_another_of_its_kind_is_not_its_own(there, layout, wanted, demo, tmp_path):
     shutil.copytree(demo / there, tmp_path / there)
-    LAYOUTS[layout](str(tmp_path), None, None, tmp_path / "out")  # by name, the benchmark takes it
+    find_data(layout, str(tmp_path), None, None, tmp_path / "out")  # by name, the benchmark takes it
     with pytest.raises(UserError, match=wanted):
         check_own(layout, str(tmp_path))
 

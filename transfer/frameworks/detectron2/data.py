@@ -4,7 +4,7 @@ A lazy config names these functions with all their arguments: nothing has to be 
 """
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,18 +23,25 @@ from detectron2.utils import comm
 
 from distill.data.images import read_rgb
 from transfer.datasets.boxes import find_boxes
+from transfer.datasets.check import check_mask, check_size
 from transfer.datasets.segmentation import read_classes
 from transfer.datasets.voc_ap import evaluate
 
 
 def voc_dicts(
-    root: str, split: str, classes: Iterable[str], filter_empty: bool = True, proposals: str = ""
+    root: str,
+    split: str,
+    classes: Iterable[str],
+    filter_empty: bool = True,
+    proposals: str = "",
+    left_out: Mapping[str, Sequence[str]] | None = None,
 ) -> list[dict]:
     """Detectron2's dataset dicts of a VOC split; pixels counted from 1, last included, become edges from 0.
 
     Args:
         filter_empty: leave out pictures without a box.
         proposals: file of the boxes that a Fast R-CNN is given.
+        left_out: split -> names of pictures that are not taken.
     """
     classes = tuple(classes)
     found = [
@@ -52,7 +59,7 @@ def voc_dicts(
                 for item in image.objects
             ],
         }
-        for image in find_boxes(root, classes).images(split)
+        for image in find_boxes(root, classes, left_out).images(split)
     ]
     if filter_empty:
         found = [record for record in found if record["annotations"]]
@@ -72,10 +79,12 @@ class Mapper(DatasetMapper):
     def __call__(self, dataset_dict: dict) -> dict:
         record = copy.deepcopy(dataset_dict)
         picture = read_rgb(record["file_name"])
-        check_image_size(record, picture)
+        check_size(record["file_name"], picture, record.get("width"), record.get("height"))
+        check_image_size(record, picture)  # which also notes the size where annotations do not give it
         mask = None
         if self.is_train and "sem_seg_file_name" in record:
-            mask = read_classes(record["sem_seg_file_name"], record["label_map"])
+            mask = read_classes(record["sem_seg_file_name"], record["label_map"], record["classes"])
+            check_mask(record["sem_seg_file_name"], mask, picture.shape[:2])
         given = AugInput(picture if self.image_format == "RGB" else picture[:, :, ::-1], sem_seg=mask)
         transforms = self.augmentations(given)
         record["image"] = torch.from_numpy(np.ascontiguousarray(given.image.transpose(2, 0, 1)))
@@ -95,9 +104,15 @@ class Mapper(DatasetMapper):
 class VocEvaluator(DatasetEvaluator):
     """Collects predictions from every process and measures them by ``transfer.datasets.voc_ap``."""
 
-    def __init__(self, root: str, split: str, classes: Iterable[str]):
+    def __init__(
+        self,
+        root: str,
+        split: str,
+        classes: Iterable[str],
+        left_out: Mapping[str, Sequence[str]] | None = None,
+    ):
         self.classes = tuple(classes)
-        self.images = find_boxes(root, self.classes).images(split)
+        self.images = find_boxes(root, self.classes, left_out).images(split)
         self.reset()
 
     def reset(self) -> None:

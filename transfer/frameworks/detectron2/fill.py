@@ -141,6 +141,9 @@ def _fill_data(loaders: DictConfig, job: Job) -> None:
     annotations = [plain(job.annotations), plain(data.test_annotations)]
     # what builds the config copies its lists into a config once more
     common = {"root": plain(data.root), "classes": [plain(plain(name)) for name in data.classes]}
+    if data.left_out:
+        names = data.left_out.items()  # lists within a dict are not copied once more
+        common["left_out"] = {split: [plain(name) for name in listed] for split, listed in names}
     if data.layout in BOXES:
         train.dataset = L(voc_dicts)(split="trainval", **common)
         test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)

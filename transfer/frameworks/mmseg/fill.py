@@ -25,5 +25,7 @@ def _fill_data(config: Config, job: Job) -> None:
     """Replaces their data set by ours, which takes every layout; pipelines and mask loading stay theirs."""
     for loader, split in ((config.train_dataloader, "train"), (config.test_dataloader, "val")):
         where = {"layout": job.data.layout, "data_root": job.data.root, "classes": job.data.classes}
+        if job.data.left_out:
+            where["left_out"] = job.data.left_out
         pipeline = innermost(loader.dataset).pipeline
         loader.dataset = {"type": "SegmentationPairs", **where, "split": split, "pipeline": pipeline}
