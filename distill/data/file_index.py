@@ -33,7 +33,7 @@ from distill.data.walk import no_images_in, stamp, walk
 from distill.errors import UserError
 from distill.results.manifest import fingerprint_names
 
-KIND = "distill file index 1"
+KIND = "distill file index 2"
 SETTLED = 2 * 10**9  # ns: the coarsest clock of a file system; a folder may change twice within one tick
 
 
