@@ -14,7 +14,6 @@ import io
 import json
 import os
 import shutil
-import uuid
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ import numpy as np
 from distill.data.images import too_many_unreadable
 from distill.distributed import rank
 from distill.errors import UserError
-from distill.results.atomic import write_json
+from distill.results.atomic import beside, remove_rests_of_the_dead, write_json
 from distill.results.manifest import differing_keys, flatten
 
 DTYPES = ("float16", "float32")
@@ -168,6 +167,7 @@ class Store:
     def _remove_parts(self) -> None:
         for part in self.folder.glob("part-*.json"):
             part.unlink(missing_ok=True)
+        remove_rests_of_the_dead(self.folder)
 
     def _check(self) -> None:
         if error := too_many_unreadable(sorted(self.unreadable), self.count):
@@ -198,7 +198,7 @@ def _read(file: Path) -> dict | None:
 
 def _write_first(path: Path, value: dict) -> None:
     """Writes JSON, unless another process was first."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    part = beside(path)
     write_json(part, value)
     try:
         os.link(part, path)
