@@ -42,7 +42,7 @@ def atomic_rests(folder: str | os.PathLike) -> list[Path]:
 
 
 def remove_rests_of_the_dead(folder: str | os.PathLike) -> None:
-    """Removes temporary files that processes of this machine left which are no more; others may be at work."""
+    """Removes temporary files of processes of this machine that are no more; others may be at work."""
     for part in atomic_rests(folder):
         machine, _, pid = part.name.removesuffix(".part").rpartition(".")
         if machine.endswith(f".{platform.node()}") and pid.isdigit() and not _is_alive(int(pid)):

@@ -1,8 +1,13 @@
 """Files appear whole or not at all."""
 
+import os
+import platform
+import subprocess
+import sys
+
 import pytest
 
-from distill.results.atomic import atomic_path, write_json, write_text
+from distill.results.atomic import atomic_path, remove_rests_of_the_dead, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
@@ -15,3 +20,17 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
     assert list(path.parent.iterdir()) == [path]
     write_json(path, {"b": 1, "a": 2})
     assert path.read_text() == '{\n  "a": 2,\n  "b": 1\n}\n'
+
+
+def test_rests_of_processes_that_are_no_more_are_removed_and_others_stay(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine = f".a.json.{platform.node()}"
+    gone, here, elsewhere = (
+        tmp_path / name
+        for name in (f"{mine}.{ended.pid}.part", f"{mine}.{os.getpid()}.part", f".a.json.x.{ended.pid}.part")
+    )
+    for file in (gone, here, elsewhere):
+        file.touch()
+    remove_rests_of_the_dead(tmp_path)
+    assert set(tmp_path.iterdir()) == {here, elsewhere}
