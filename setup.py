@@ -32,7 +32,7 @@ EXTRAS = {
     "faiss-cpu": ["faiss-cpu>=1.8"],
     "faiss-gpu": ["faiss-gpu>=1.8"],
     "grad-cam": ["grad-cam>=1.5"],
-    "dev": ["import-linter>=2.7", "pytest>=8.1", "pytest-xdist", "ruff"],
+    "dev": ["hypothesis", "import-linter>=2.7", "markdown-it-py", "pytest>=8.1", "pytest-xdist", "ruff"],
 }
 # faiss-cpu and faiss-gpu are the same module: `all` takes the one that runs everywhere
 EXTRAS["all"] = [*EXTRAS["mmlab"], *EXTRAS["faiss-cpu"], *EXTRAS["grad-cam"], *EXTRAS["dev"]]

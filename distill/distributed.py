@@ -20,15 +20,6 @@ def rank() -> int:
     return dist.get_rank() if world_size() > 1 else 0
 
 
-def join_torchrun() -> None:
-    """Starts ``torch.distributed`` if ``torchrun`` started this process, else does nothing.
-
-    It uses gloo: the tools that call it need each process's number and exchange nothing that is on a GPU.
-    """
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        dist.init_process_group("gloo")
-
-
 def read_slurm() -> None:
     """Sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun does, from srun's.
 
@@ -65,6 +56,15 @@ def own_cores() -> int:
 def default_device() -> str:
     """This process's GPU where there is one, else the CPU."""
     return f"cuda:{os.environ.get('LOCAL_RANK', 0)}" if torch.cuda.is_available() else "cpu"
+
+
+def usable_device(name: str, what: str) -> str:
+    """``name``, if it is a device of this machine; else UserError, with ``what`` that name is."""
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"{what} {name!r}: {str(error).splitlines()[0]}") from error
+    return name
 
 
 def mixed_precision() -> str:

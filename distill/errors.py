@@ -2,18 +2,38 @@
 
 import difflib
 import errno
+import io
 import os
+import re
+import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import NoReturn
 
+_format = warnings.formatwarning
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+LOST = 3  # exit code for a lost process: another one of the run, or a data worker
+ENDING = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "asked to end (SIGTERM)"}
+ENDING |= {signal.SIGHUP: "the terminal was closed (SIGHUP)"} if hasattr(signal, "SIGHUP") else {}
 
 
 class UserError(ValueError):
     """A mistake the user can mend: one line that names the file or key and the valid choices."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to end, by a signal that is a key of ``ENDING``."""
+
+    def __init__(self, number: int):
+        super().__init__(ENDING[number])
+        self.code = 128 + number  # as shells count
+
+
+class Odd(UserWarning):
+    """Something in a file that is left out, or made anew, while the work goes on."""
 
 
 def unknown(kind: str, name: str, valid: Iterable[str], at_most: int = 30) -> UserError:
@@ -32,40 +52,115 @@ def unknown(kind: str, name: str, valid: Iterable[str], at_most: int = 30) -> Us
 def explain(error: BaseException) -> tuple[str, int, bool]:
     """What a tool prints of an error, its exit code, and whether it is an expected one.
 
-    Expected are ``UserError``, a full disk, a missing permission and Ctrl-C: one line, and exit code 2 (130
-    for Ctrl-C). Anything else is a bug and keeps its traceback, as all do under ``DISTILL_TRACEBACK=1``.
+    Expected are, in one line: a ``UserError``, a full disk, a missing permission and want of memory (exit
+    code 2), a lost data worker (3), Ctrl-C (130), SIGTERM (143) and SIGHUP (129). What ``kept`` knows stands
+    behind it. Anything else is a bug (1) and keeps its traceback, as all do under ``DISTILL_TRACEBACK=1``.
     """
+    text, code = _expected(error)
+    if not text or os.environ.get("DISTILL_TRACEBACK") == "1":
+        return "".join(traceback.format_exception(error)).rstrip(), code, bool(text)
+    return "; ".join([f"error: {text}", *getattr(error, "__notes__", [])]), code, True
+
+
+def _expected(error: BaseException) -> tuple[str, int]:
+    """An expected error in words, and its exit code; "" and 1 for a bug."""
     if isinstance(error, KeyboardInterrupt):
-        text, code, expected = "error: interrupted", 130, True
-    elif isinstance(error, UserError):
-        text, code, expected = f"error: {_one_line(error)}", 2, True
-    elif isinstance(error, OSError) and error.errno in MENDABLE:
-        where = f": {error.filename}" if error.filename else ""
-        text, code, expected = f"error: {os.strerror(error.errno)}{where}", 2, True
-    else:
-        text, code, expected = "", 1, False
-    if not expected or os.environ.get("DISTILL_TRACEBACK") == "1":
-        text = "".join(traceback.format_exception(error)).rstrip()
-    return text, code, expected
+        return str(error) or ENDING[signal.SIGINT], getattr(error, "code", 130)
+    if isinstance(error, UserError):
+        return _one_line(error), 2
+    if isinstance(error, OSError) and error.errno in MENDABLE:
+        return os.strerror(error.errno) + (f": {error.filename}" if error.filename else ""), 2
+    reason = " ".join(str(error).split())
+    if isinstance(error, MemoryError | OSError | RuntimeError) and _OUT_OF_MEMORY.search(
+        f"{type(error).__name__}: {reason}"
+    ):
+        return f"out of memory ({reason[:120] or 'Python'}): try a smaller batch or fewer data workers", 2
+    if isinstance(error, RuntimeError) and (found := _LOST_WORKER.search(reason)):
+        how = found[2] or "it ended"
+        return f"a data worker was lost (pid {found[1]}: {how}), perhaps for want of memory", LOST
+    return "", 1
+
+
+# torch has no class of its own for these but on GPUs
+_OUT_OF_MEMORY = re.compile(r"^MemoryError|can(not|'t) allocate memory|out of memory", re.IGNORECASE)
+_LOST_WORKER = re.compile(
+    r"^DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\) (?:is killed by signal: ([\w ]+)|exited)"
+)
+
+
+@contextmanager
+def kept(told: Callable[[], str]) -> Iterator[None]:
+    """Whatever ends the process within it, but for a mistake, is told with ``told()``.
+
+    That says what is kept and which command goes on. Of several, one within the other, the outermost counts.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except BaseException as error:
+        error.__notes__ = [told()]
+        raise
 
 
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
     """Runs a tool's ``main`` and exits with the code that it returns.
 
     Expected failures become one line on stderr; see ``explain``. ``DISTILL_TRACEBACK=1`` or
-    ``--traceback`` on the command line shows the traceback as well.
+    ``--traceback`` on the command line shows the traceback as well. ``Odd`` warnings are one line, too.
     """
     if "--traceback" in sys.argv:
         sys.argv.remove("--traceback")
         os.environ["DISTILL_TRACEBACK"] = "1"
+    warnings.formatwarning = _format_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name that is not UTF-8 is shown all the same
     try:
-        sys.exit(main() or 0)
-    except (KeyboardInterrupt, UserError, OSError) as error:
+        with _signals_heard():
+            sys.exit(main() or 0)
+    except SystemExit:
+        raise
+    except BaseException as error:
         text, code, expected = explain(error)
         if not expected or os.environ.get("DISTILL_TRACEBACK") == "1":
             raise
         print(text, file=sys.stderr, flush=True)
         sys.exit(code)
+
+
+@contextmanager
+def _signals_heard() -> Iterator[None]:
+    """Within it a signal to end raises ``Interrupted``, and a second one ends the process at once.
+
+    Those that are ignored stay so, such as SIGHUP under nohup.
+    """
+
+    def first(number: int, _) -> NoReturn:
+        for each in heard:
+            signal.signal(each, second)
+        children_may_end()
+        raise Interrupted(number)
+
+    def second(number: int, _) -> NoReturn:
+        os.write(2, f"error: {ENDING[number]} again: ended at once\n".encode())
+        os._exit(128 + number)
+
+    before = {each: signal.getsignal(each) for each in ENDING}
+    heard = [each for each, handler in before.items() if handler not in (signal.SIG_IGN, None)]
+    for each in heard:
+        signal.signal(each, first)
+    try:
+        yield
+    finally:
+        for each in heard:
+            signal.signal(each, before[each])
+
+
+def children_may_end() -> None:
+    """From now on nothing is raised when a data worker has ended: the signal was for it as well."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # SIG_DFL would complain of one that is under way
 
 
 @contextmanager
@@ -81,8 +176,14 @@ def told_by_first() -> Iterator[None]:
             sys.exit(2)
 
 
+def _format_warning(message, category, filename, lineno, line=None) -> str:
+    if issubclass(category, Odd):
+        return f"warning: {' '.join(str(message).splitlines())}\n"
+    return _format(message, category, filename, lineno, line)
+
+
 def _one_line(error: UserError) -> str:
     text = str(error)
     if " in DataLoader worker process " in text:  # torch puts that process's traceback before the message
         text = text.strip().split("\n")[-1].partition(": ")[2]
-    return " ".join(text.split("\n"))
+    return " ".join(text.splitlines())

@@ -21,13 +21,12 @@ from typing import NoReturn
 
 import torch.distributed as dist
 
-from distill.errors import UserError, explain
+from distill.errors import LOST, UserError, children_may_end, explain
 
 GRACE = 2.0  # seconds in which the cause of an error may arrive from another process
 GONE = 30  # seconds of silence after which a machine counts as gone
 MEET = 600  # seconds for all processes to come
-LOST = 3  # exit code
-GO_ON = "the same command with --resume goes on"
+RESUME = "the same command with --resume goes on"
 
 
 class Alone:
@@ -41,12 +40,13 @@ class Alone:
 
 
 @contextmanager
-def ending_together(several: bool) -> Iterator["Alone"]:
+def ending_together(several: bool, go_on: str = RESUME) -> Iterator["Alone"]:
     """Within it an error of any of the launcher's processes ends all of them in one line; see the module.
 
     Args:
         several: whether a launcher started this process, which has set RANK, WORLD_SIZE, MASTER_ADDR and
             MASTER_PORT. All processes must come here. The process ends here too, by the error's exit code.
+        go_on: which command goes on after the loss of a process.
     """
     if not several or os.environ["WORLD_SIZE"] == "1":
         yield Alone()
@@ -58,7 +58,7 @@ def ending_together(several: bool) -> Iterator["Alone"]:
         raise UserError(f"the processes did not meet at {where}: {str(error).splitlines()[0]}") from error
     visit = store.add(f"peers/{rank}", 1)  # a process may come here again for another run
     store = dist.PrefixStore(f"peers/{visit}", store)
-    peers = (_First if rank == 0 else _Other)(store, world)
+    peers = (_First if rank == 0 else _Other)(store, world, go_on)
     with _asked_to_end(peers):
         try:
             yield peers
@@ -73,6 +73,19 @@ def ending_together(several: bool) -> Iterator["Alone"]:
 
 
 @contextmanager
+def of_torchrun(go_on: str) -> Iterator["Alone"]:
+    """Within it ``torch.distributed`` runs if torchrun started this process; its processes end together.
+
+    It uses gloo: the tools that call it need each process's number and exchange nothing that is on a GPU.
+    """
+    several = "TORCHELASTIC_RUN_ID" in os.environ
+    with ending_together(several, go_on) as peers:
+        if several:
+            dist.init_process_group("gloo")
+        yield peers
+
+
+@contextmanager
 def _asked_to_end(peers: "_Peers") -> Iterator[None]:
     """SIGTERM, from a person or from torchrun when a process has failed, waits for the cause to be told."""
     if threading.current_thread() is not threading.main_thread():
@@ -80,8 +93,9 @@ def _asked_to_end(peers: "_Peers") -> Iterator[None]:
         return
 
     def end(*_) -> NoReturn:
+        children_may_end()
         time.sleep(GRACE)
-        peers.end(f"error: {peers.name} was asked to end (SIGTERM); {GO_ON}", 143)
+        peers.end(f"error: {peers.name} was asked to end (SIGTERM); {peers.go_on}", 143)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
@@ -97,8 +111,8 @@ class _Peers:
         name: of this process, for people: ``process 3 (pid 4711 on gpu-node-2)``.
     """
 
-    def __init__(self, store: dist.Store):
-        self.store = store
+    def __init__(self, store: dist.Store, go_on: str):
+        self.store, self.go_on = store, go_on
         self.name = f"process {os.environ['RANK']} (pid {os.getpid()} on {socket.gethostname()})"
         self.left = False
         self._ending = threading.Lock()
@@ -108,6 +122,9 @@ class _Peers:
         if self.first:
             self.store.set(name, json.dumps(value))
         return json.loads(self.store.get(name))
+
+    def _lost(self, name: str) -> str:
+        return f"error: {name} was lost: it was killed, or its machine is gone; {self.go_on}"
 
     def _exit(self, code: int, text: str = "") -> NoReturn:
         self._ending.acquire()  # and never released: of two causes the first counts
@@ -123,8 +140,8 @@ class _First(_Peers):
 
     first = True
 
-    def __init__(self, store: dist.Store, world: int):
-        super().__init__(store)
+    def __init__(self, store: dist.Store, world: int, go_on: str):
+        super().__init__(store, go_on)
         self._token = secrets.token_hex()
         self._server = socket.create_server(("", 0))
         self._missing, self._names = world - 1, {}  # processes that have not come, names of those who have
@@ -157,7 +174,7 @@ class _First(_Peers):
 
     def _hear(self, other: Connection, message: dict | None) -> None:
         if message is None:
-            self.end(_lost(self._names[other]), LOST)
+            self.end(self._lost(self._names[other]), LOST)
         elif "error" in message:
             self.end(message["error"], message["code"])
         else:
@@ -185,8 +202,8 @@ class _Other(_Peers):
 
     first = False
 
-    def __init__(self, store: dist.Store, world: int):
-        super().__init__(store)
+    def __init__(self, store: dist.Store, world: int, go_on: str):
+        super().__init__(store, go_on)
         host, port, token, self._first_name = json.loads(store.get("first"))
         try:
             self._connection = _connection(socket.create_connection((host, port), MEET))
@@ -207,7 +224,7 @@ class _Other(_Peers):
             speaks = self.store.add("lost", 1) == 1
         else:  # the store went with the first process: one a machine
             speaks = os.environ["RANK"] == "1" or os.environ["LOCAL_RANK"] == "0"
-        self._exit(LOST, _lost(self._first_name) if speaks else "")
+        self._exit(LOST, self._lost(self._first_name) if speaks else "")
 
     def end(self, text: str, code: int) -> NoReturn:
         _send(self._connection, error=text, code=code)
@@ -219,10 +236,6 @@ class _Other(_Peers):
         _send(self._connection)
         self._thread.join()
         self._connection.close()
-
-
-def _lost(name: str) -> str:
-    return f"error: {name} was lost: it was killed, or its machine is gone; {GO_ON}"
 
 
 def _own_address() -> str:

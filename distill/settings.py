@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Annotated, get_type_hints
+from dataclasses import fields
+from typing import Annotated, Any, get_type_hints
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Lt, MinLen
 
 from distill.errors import UserError
 
@@ -13,6 +14,8 @@ NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Ge(0), Lt(1)]  # a momentum, a rate of dropout
 Count = Annotated[int, Ge(1)]
 Number = Annotated[int, Ge(0)]
+Counts = Annotated[tuple[Count, ...], MinLen(1)]
+Positives = Annotated[tuple[Positive, ...], MinLen(1)]
 
 UNCHECKED = ("torch", "torchvision", "mmengine", "timm")  # packages whose annotations are not always true
 
@@ -35,15 +38,25 @@ def check_setting(name: str, value: object, kind: object) -> None:
     except ValidationError as error:
         if isinstance(value, list):
             return check_setting(name, tuple(value), kind)
-        valid = dict.fromkeys(_plainly(found) for found in error.errors())
+        valid = dict.fromkeys(plainly(found) for found in error.errors())
         raise UserError(f"{name} is {value!r}; valid: {' or '.join(valid)}") from error
 
 
-def _plainly(found: dict) -> str:
-    if found["type"] == "missing":
+def plainly(found: dict) -> str:
+    """What is valid instead, from one of the errors that pydantic lists."""
+    if found["type"] in ("missing", "too_short"):
         return "more values"  # of a tuple
     message = found["msg"].removeprefix("Input should be ").replace("a valid integer", "a whole number")
-    return message.replace("a valid ", "a ")
+    return message.replace("a valid ", "a ").replace("an instance of str", "a text")
+
+
+def first_wrong(error) -> str:
+    """What pydantic's ``ValidationError`` is about: the missing keys, else the first wrong value."""
+    found = error.errors(include_url=False)
+    if missing := [str(each["loc"][-1]) for each in found if each["type"] == "missing"]:
+        return f"lacks {', '.join(missing)}"
+    key = ".".join(map(str, found[0]["loc"]))
+    return f"{key!a:.60} is {found[0]['input']!a:.60}; valid: {plainly(found[0])}"
 
 
 def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
@@ -61,3 +74,9 @@ def check_settings(owner: Callable, given: Mapping, where: str = "") -> None:
     for name, value in given.items():
         if name in kinds:
             check_setting(f"{where}{name}", value, kinds[name])
+
+
+def check_fields(instance: Any, where: str) -> None:
+    """``check_settings`` for the fields of a dataclass's instance, from its ``__post_init__``."""
+    given = {field.name: getattr(instance, field.name) for field in fields(instance)}
+    check_settings(type(instance), given, where)

@@ -4,6 +4,7 @@ import gc
 import multiprocessing
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
@@ -46,13 +47,15 @@ def unformatted(text: str, **options) -> tuple[str, bool]:
     return text, True
 
 
-def start_tool(name: str, *arguments) -> BaseProcess:
-    """Starts ``tools/NAME ARGUMENTS``, to be killed: what it says is lost."""
-    return start(_tool, name, list(map(str, arguments)))
+def start_tool(name: str, *arguments, errors: str | os.PathLike = os.devnull) -> BaseProcess:
+    """Starts ``tools/NAME ARGUMENTS``; what it says on stderr is in the file ``errors``, the rest is lost."""
+    return start(_tool, name, list(map(str, arguments)), errors)
 
 
-def _tool(name: str, arguments: list[str]) -> None:
-    sys.stdout = sys.stderr = open(os.devnull, "w")
+def _tool(name: str, arguments: list[str], errors: str | os.PathLike) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with Ctrl-C ignored
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
+    sys.stdout, sys.stderr = open(os.devnull, "w"), open(2, "w", closefd=False)
     sys.argv = [name, *arguments]
     runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
 

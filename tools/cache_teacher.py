@@ -15,7 +15,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from distill.errors import run_cli  # noqa: E402
+from distill.errors import kept, run_cli, told_by_first  # noqa: E402
+
+GO_ON = "the same command goes on"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,21 +44,31 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> None:
-    args = parser().parse_args()
+    with told_by_first():
+        args = parser().parse_args()
+
+    from distill.peers import of_torchrun
+
+    so_far = f"the rows made so far are kept in {args.out}, {GO_ON}"
+    with of_torchrun(GO_ON), kept(lambda: so_far):
+        run(args)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Writes the cache, and says how far it is."""
     from distill.backbones import check_image_size
-    from distill.distributed import default_device, join_torchrun, mixed_precision, rank
+    from distill.distributed import default_device, mixed_precision, rank
     from distill.targets import Teacher
     from distill.targets.cached import write_cache
 
     precision = mixed_precision() if args.amp else "float32"
-    join_torchrun()
     say = print if rank() == 0 else lambda *_, **__: None
     teacher = Teacher(args.teacher, args.arch, args.output)
     say("\n".join(teacher.describe()))
     check_image_size(teacher.backbone, args.image_size, args.image_size)  # before the cache is laid out
     teacher.to(default_device())
     view = {"type": "CentreCrop", "size": args.image_size}
-    if args.resize:
+    if args.resize is not None:
         view["resize"] = args.resize
     started, shown = time.time(), 0.0
 

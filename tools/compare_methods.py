@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from distill.errors import run_cli, unknown  # noqa: E402
+from distill.errors import kept, run_cli, unknown  # noqa: E402
 from distill.results.protocol import declared  # noqa: E402
 
 
@@ -222,10 +222,12 @@ def table(rows: list[dict]) -> list[str]:
         for metric in protocol.metrics
         if all(metric in tasks[task] for tasks in whole.values())
     }
-    lines = [f"| network | {' | '.join(columns.values())} |", "|---" * (len(columns) + 1) + "|"]
+    from distill.report.markdown import quoted
+
+    lines = [f"| network | {' | '.join(map(quoted, columns.values()))} |", "|---" * (len(columns) + 1) + "|"]
     values = {name: [tasks[task][metric] for task, metric in columns] for name, tasks in whole.items()}
     for name in sorted(values, key=values.get, reverse=True):
-        lines.append(f"| {name} | {' | '.join(f'{value:.1f}' for value in values[name])} |")
+        lines.append(f"| {quoted(name)} | {' | '.join(f'{value:.1f}' for value in values[name])} |")
     return lines
 
 
@@ -244,18 +246,19 @@ def main() -> None:
     def done(name: str) -> bool:
         return {row["task"] for row in results.find(results.read(file), label=name)} >= UNASKED.keys()
 
-    for name, run in RUNS.items():
-        if run.method in chosen and not done(name):
-            print(f"\n== {name}", flush=True)
-            weights = read_weights(train(args, name, run))
-            measure(args, name, weights, init_of(weights))
-    if not args.only:
-        for name, weights, init in (
-            ("teacher", read_weights(args.teacher), "teacher"),
-            (f"random {args.student}", random_weights(args.student, args.seed), "random"),
-        ):
-            if not done(name):
-                measure(args, name, weights, init)
+    with kept(lambda: f"what is done is kept in {args.out}, the same command goes on"):
+        for name, run in RUNS.items():
+            if run.method in chosen and not done(name):
+                print(f"\n== {name}", flush=True)
+                weights = read_weights(train(args, name, run))
+                measure(args, name, weights, init_of(weights))
+        if not args.only:
+            for name, weights, init in (
+                ("teacher", read_weights(args.teacher), "teacher"),
+                (f"random {args.student}", random_weights(args.student, args.seed), "random"),
+            ):
+                if not done(name):
+                    measure(args, name, weights, init)
     print("\n".join(table(results.read(file))))
 
 

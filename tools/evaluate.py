@@ -24,8 +24,10 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.data import sets  # noqa: E402
-from distill.errors import UserError, run_cli  # noqa: E402
+from distill.errors import UserError, kept, run_cli, told_by_first  # noqa: E402
 from distill.results.protocol import Protocol, declared  # noqa: E402
+
+GO_ON = "the same command goes on"
 
 if TYPE_CHECKING:
     from distill.backbones import Backbone
@@ -184,7 +186,7 @@ def weights_of(args: argparse.Namespace) -> "Weights":
 def load(weights: "Weights", device: str | None) -> "Backbone":
     """The network on its device; the first process prints what was loaded."""
     from distill.backbones import Backbone
-    from distill.distributed import default_device, rank
+    from distill.distributed import default_device, rank, usable_device
 
     backbone = Backbone.from_weights(weights)
     if rank() == 0:
@@ -193,34 +195,48 @@ def load(weights: "Weights", device: str | None) -> "Backbone":
             print(f"  not used from the file: {', '.join(weights.dropped)}")
         mean, std = (", ".join(f"{value:g}" for value in values) for values in (weights.mean, weights.std))
         print(f"  pixels in [0, 1] normalised by mean {mean} and std {std}")
-    try:
-        return backbone.to(device or default_device())
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {device}: {str(error).splitlines()[0]}") from error
+    return backbone.to(usable_device(device, "--device") if device else default_device())
 
 
 def results_file(args: argparse.Namespace) -> Path:
     """``--results``, or results.jsonl beside the checkpoint; for weights without a file, here."""
     if args.results:
+        if Path(args.results).is_dir():
+            raise UserError(f"--results {args.results}: this is a folder; valid: a file")
         return Path(args.results)
-    beside = args.checkpoint is not None and Path(args.checkpoint).is_file()
-    return (Path(args.checkpoint).parent if beside else Path()) / "results.jsonl"
+    from distill.checkpoints import file_and_key
+
+    file, _ = file_and_key(args.checkpoint or "")
+    return (file.parent if file.is_file() else Path()) / "results.jsonl"
 
 
 def main() -> None:
-    args = parser().parse_args()
-    chosen = evaluators(args)
-    data, missing = images(args, chosen)
-    weights = weights_of(args)
+    with told_by_first():
+        args = parser().parse_args()
+        chosen = evaluators(args)
 
+    from distill.peers import of_torchrun
+
+    planned = args.data_root is not None or args.protocols == "all"
+    more = f", {GO_ON}" if planned or args.features else ""
+    with of_torchrun(GO_ON), kept(lambda: f"results so far are in {results_file(args)}{more}"):
+        run(args, chosen, planned)
+
+
+def run(args: argparse.Namespace, chosen: "list[Evaluator]", planned: bool) -> None:
+    """Measures, and writes a row for each result; ``planned``: by a plan that leaves out what has a row."""
     from distill import results
     from distill.backbones import check_image_size
     from distill.checkpoints import init_of, label_of_weights
-    from distill.distributed import join_torchrun, mixed_precision, rank, world_size
+    from distill.distributed import mixed_precision, rank, world_size
     from distill.evaluation import Extraction, evaluate, format_table
     from distill.evaluation.cost import left_out, measure, plan_lines
     from distill.evaluation.plan import done_before, extract_shared, make_plan, run_plan
 
+    if world_size() > 1 and args.features is None:
+        raise UserError("several processes: say --features DIR, a folder that all of them see")
+    data, missing = images(args, chosen)
+    weights = weights_of(args)
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     precision = mixed_precision() if args.amp else "float32"
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers, precision)
@@ -228,12 +244,8 @@ def main() -> None:
     init = args.init_label or init_of(weights)
     file = results_file(args)
     work_dir = args.work_dir or file.parent / "evaluation"
-    join_torchrun()
-    if world_size() > 1 and args.features is None:
-        raise UserError("several processes: say --features DIR, a folder that all of them see")
     backbone = load(weights, args.device)
     check_image_size(backbone, size, size)
-    planned = args.data_root is not None or args.protocols == "all"
     rows = results.read(file) if planned else []
     is_done = done_before(rows, backbone, weights, extraction, args.seed)
     plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)

@@ -84,6 +84,8 @@ def check(args: argparse.Namespace) -> None:
         raise UserError(f"--features: {len(args.features)} folders for {len(networks)} networks")
     if min(args.clusters, args.pictures) < 1:
         raise UserError("--clusters and --pictures must be at least 1")
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: valid: 0 or more")
 
 
 def all_weights(args: argparse.Namespace) -> "list[Weights]":
@@ -117,7 +119,7 @@ def subjects(args: argparse.Namespace, weights: "list[Weights]", images: "Materi
     """The networks on their device, each under a name of its own."""
     from distill.backbones import Backbone, check_image_size
     from distill.checkpoints import label_of_weights
-    from distill.distributed import default_device
+    from distill.distributed import default_device, usable_device
     from distill.figures.material import Subject
 
     size, used = images.extraction.image_size, set()
@@ -129,7 +131,8 @@ def subjects(args: argparse.Namespace, weights: "list[Weights]", images: "Materi
         label = f"{label} ({number + 1})" if label in used else label
         used.add(label)
         keep = Path(args.features[number]) if args.features else None
-        yield Subject(label, backbone.to(args.device or default_device()), images, keep)
+        device = usable_device(args.device, "--device") if args.device else default_device()
+        yield Subject(label, backbone.to(device), images, keep)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from distill.errors import UserError, run_cli  # noqa: E402
+from distill.errors import UserError, kept, run_cli  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
 def check(args: argparse.Namespace) -> None:
     if args.max_side is not None and args.max_side < 1:
         raise UserError(f"--max-side {args.max_side}: valid: 1 pixel or more")
-    if args.shard_size <= 0:
+    if not 0 < args.shard_size < float("inf"):
         raise UserError(f"--shard-size {args.shard_size:g}: valid: above 0 MB")
     if args.workers < 0:
         raise UserError(f"--workers {args.workers}: valid: 0 or more")
@@ -52,7 +52,8 @@ def main() -> None:
     check(args)
     from distill.data.pack import pack
 
-    packed = pack(args.data, args.out, args.max_side, round(args.shard_size * 1e6), args.workers)
+    with kept(lambda: f"whole shards are kept in {args.out}, the same command goes on"):
+        packed = pack(args.data, args.out, args.max_side, round(args.shard_size * 1e6), args.workers)
     sizes = [size for _, size in packed.record["shards"]]
     same = "as that of" if packed.record["fingerprint"] == packed.record["source"] else "not that of"
     files = f"{len(sizes):,} tar files" if len(sizes) > 1 else "one tar file"

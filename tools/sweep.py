@@ -28,7 +28,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill import results  # noqa: E402
-from distill.errors import UserError, run_cli, unknown  # noqa: E402
+from distill.errors import UserError, kept, run_cli, unknown  # noqa: E402
 from distill.results.atomic import write_text  # noqa: E402
 from distill.results.protocol import declared  # noqa: E402
 
@@ -98,7 +98,7 @@ def cells(args: argparse.Namespace) -> list[Cell]:
 
 
 def digest(*shaped_by: object) -> str:
-    return hashlib.sha256(json.dumps(shaped_by).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(shaped_by, default=repr).encode()).hexdigest()[:8]
 
 
 def rows_file(args: argparse.Namespace, cell: Cell) -> Path:
@@ -112,7 +112,7 @@ def train_command(args: argparse.Namespace, cell: Cell) -> list[str]:
     if flag not in training:
         training.append(flag)
     at = training.index(flag) + 1
-    training[at:at] = [f"{key}={value}" for key, value in cell.values.items()]
+    training[at:at] = [f"{key}={value!r}" for key, value in cell.values.items()]
     own = ["--resume", "--work-dir", str(cell.folder / "run"), "--seed", str(cell.seed)]
     return [sys.executable, str(TOOLS / "distill.py"), *own, *training]
 
@@ -161,7 +161,7 @@ def collect(args: argparse.Namespace, found: list[Cell]) -> None:
         for cell in found
         for row in results.read(rows_file(args, cell))
     ]
-    lines = [json.dumps(row, sort_keys=True) + "\n" for row in rows]
+    lines = [json.dumps(row, sort_keys=True, default=repr) + "\n" for row in rows]
     write_text(Path(args.out) / "results.jsonl", "".join(lines))
 
 
@@ -172,7 +172,8 @@ def main() -> int:
             raise unknown("protocol", name, known)
     found, failed = cells(args), 0
     Path(args.out).mkdir(parents=True, exist_ok=True)
-    with open(Path(args.out) / ".lock", "w") as lock:
+    so_far = f"what is done is kept in {args.out}, the same command goes on"
+    with open(Path(args.out) / ".lock", "w") as lock, kept(lambda: so_far):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -30,6 +30,7 @@ from pathlib import Path
 from types import ModuleType
 
 from distill.backbones.weights import Weights
+from distill.checkpoints import file_and_key
 from distill.errors import UserError, unknown
 from distill.results.atomic import write_text
 from transfer.frameworks import FRAMEWORKS, Framework
@@ -158,7 +159,8 @@ def _verify(
 
 
 def _beside(source: str | os.PathLike) -> Path:
-    return (Path(source).parent if Path(source).is_file() else Path()) / "converted"
+    file, _ = file_and_key(source)
+    return (file.parent if file.is_file() else Path()) / "converted"
 
 
 @contextlib.contextmanager

@@ -4,9 +4,16 @@ Nothing heavy is imported before the command line is understood: its help must b
 """
 
 import argparse
+from typing import Literal
 
-from distill.errors import run_cli
+from distill.errors import UserError, kept, run_cli
+from distill.settings import Count, Number, check_setting
 from transfer.benchmark import benchmarks
+
+KINDS = {  # what options with numbers may be
+    "gpus": Number, "gpus_per_job": Count, "max_steps": Count, "batch_size": Count, "image_size": Count,
+    "crop_size": tuple[Count, Count], "output_stride": Literal[8, 16, 32], "workers": Number,
+}  # fmt: skip
 
 
 def parser() -> argparse.ArgumentParser:
@@ -60,9 +67,20 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def check(options: argparse.Namespace) -> None:
+    """Raises UserError for numbers out of range, and for a class that is named twice."""
+    for name, kind in KINDS.items():
+        if (value := getattr(options, name)) is not None:
+            check_setting(f"--{name.replace('_', '-')}", value, kind)
+    classes = options.classes or ()
+    if twice := [name for number, name in enumerate(classes) if name in classes[:number]]:
+        raise UserError(f"--classes: {twice[0]} is named twice")
+
+
 def main(argv: list[str] | None = None) -> None:
     """Shows the plan, makes every run that has no row yet, and raises UserError at the end if one failed."""
     options = parse(argv)
+    check(options)
 
     from transfer.matrix.cost import check_space
     from transfer.matrix.execute import execute
@@ -73,7 +91,8 @@ def main(argv: list[str] | None = None) -> None:
     disk = check_space([run for _, run in plan.waiting], plan.work_dir)
     print(*plan_lines(plan, disk), sep="\n", flush=True)
     if not options.dry_run:
-        execute(plan)
+        with kept(lambda: f"finished runs are in {plan.results}, the same command goes on with the others"):
+            execute(plan)
 
 
 if __name__ == "__main__":

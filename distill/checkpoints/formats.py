@@ -22,15 +22,20 @@ __all__ = ["RESNETS", "recognise"]
 PLACES = ("state_dict", "model", "teacher")
 
 
-def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weights:
+def recognise(content: dict, arch: str | None, path: str, sha256: str, key: str | None = None) -> Weights:
     """The weights in a checkpoint's content; ``arch`` settles what the file leaves open.
+
+    Args:
+        key: of the state dict to take; None: that under the first of ``PLACES``, else the content itself.
 
     Raises:
         UserError: a layout that is not known, an architecture that cannot be told, or the wrong one.
     """
-    if content.get("format") == FORMAT:
+    if key is not None:
+        _check_key(content, key, path)
+    elif content.get("format") == FORMAT:
         return _own(content, arch, path, sha256)
-    place = next((place for place in PLACES if place in content), None)
+    place = key or next((place for place in PLACES if place in content), None)
     state = _tensors(content if place is None else content[place])
     if not state:
         raise UserError(
@@ -46,12 +51,21 @@ def recognise(content: dict, arch: str | None, path: str, sha256: str) -> Weight
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     others = tuple(key for key, value in content.items() if key != place and place and _tensors(value))
-    notes = [f"`{place}` taken, one of several state dicts in the file"] if others else []
+    how = "as asked" if key else "one of several state dicts in the file (FILE::KEY takes another)"
+    notes = [f"`{place}` taken, {how}"] if others else []
     # the other layouts are published as plain ResNets and ViTs
     if named is None and parts["source"] in ("torchvision", "timm"):
         notes.append(f"architecture {'as given' if arch else 'told by its keys'}: the file does not name it")
     parts |= {"dropped": (*others, *parts["dropped"]), "note": "; ".join(notes)}
     return Weights(path=path, sha256=sha256, **parts)
+
+
+def _check_key(content: dict, key: str, path: str) -> None:
+    """Raises UserError unless there is a state dict under ``key``."""
+    valid = [name for name, value in content.items() if _tensors(value)]
+    if content.get("format") == FORMAT or key not in valid:
+        shown = ", ".join(valid) if valid and content.get("format") != FORMAT else "the file without ::KEY"
+        raise UserError(f"{path}: no state dict {key!r} in the file; valid: {shown}")
 
 
 def _tensors(state: object) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -27,17 +28,28 @@ def read_weights(source: str | os.PathLike, arch: str | None = None) -> Weights:
     ResNet-50x4, torchvision ResNets (Barlow Twins' and DINO's ResNet-50 alone have their keys), timm.
 
     Args:
-        source: a file, or a timm model name (``resnet50`` or ``timm:resnet50``) for timm's weights.
+        source: a file, ``FILE::KEY`` for one of several state dicts in it (``x.pth::model_ema``), or a timm
+            model name (``resnet50`` or ``timm:resnet50``) for timm's weights.
         arch: architecture, where the file does not tell; must agree where it does.
 
     Raises:
         UserError: no such file or name, a file that is torn or needs code to load, or an unknown layout.
     """
-    name = str(source)
-    if not Path(name).is_file() and not (os.sep in name or name.endswith(FILE_SUFFIXES)):
-        return _timm_weights(name.removeprefix("timm:"), arch)
-    path = Path(name)
-    return recognise(read_file(path), arch, path=str(path), sha256=file_sha256(path))
+    path, key = file_and_key(source)
+    is_file = key is not None or path.is_file() or os.sep in str(source) or path.name.endswith(FILE_SUFFIXES)
+    if not is_file:
+        return _timm_weights(str(source).removeprefix("timm:"), arch)
+    content, digest = read_file(path), file_sha256(path)
+    if key is None:
+        return recognise(content, arch, path=str(path), sha256=digest)
+    own = sha256(f"{digest} {key}".encode()).hexdigest()  # two networks of one file are not the same one
+    return recognise(content, arch, path=f"{path}::{key}", sha256=own, key=key)
+
+
+def file_and_key(source: str | os.PathLike) -> tuple[Path, str | None]:
+    """The file of ``FILE::KEY`` and the key; of anything else the path, and None."""
+    file, mark, key = str(source).rpartition("::")
+    return (Path(file), key) if mark and not Path(source).is_file() else (Path(source), None)
 
 
 def _timm_weights(name: str, arch: str | None) -> Weights:
@@ -61,7 +73,7 @@ def label_of_weights(weights: Weights) -> str:
     """What reports and figures call a network: its run's name, else the file's or the model's."""
     if weights.source == "random":
         return f"random {weights.arch}"
-    path = Path(weights.path)
+    path, _ = file_and_key(weights.path)
     if run := weights.meta.get("run"):
         return label_of(run, path)
     return path.name.split(".")[0] if path.is_file() else path.name.removeprefix("timm:")

@@ -72,9 +72,14 @@ def label_list(
 
 
 def names_of(images: LabelledSet) -> list[str]:
-    """What lists call the images of a set: their paths within its folder, or "image 7" of an array."""
+    """What lists call the images of a set: their paths within its folder, or "image 7" of an array.
+
+    A path that is no line of its own, such as one that holds a line's end, is quoted as in Python.
+    """
+    root = str(images.root).encode(errors="backslashreplace").decode()  # as in the names
     names = (images.name(row) for row in range(len(images)))
-    return [name.removeprefix(str(images.root)).lstrip(f"{os.sep}, ") for name in names]
+    names = [name.removeprefix(root).lstrip(f"{os.sep}, ") for name in names]
+    return [name if [name] == [line.strip() for line in name.splitlines()] else ascii(name) for name in names]
 
 
 def given_list(file: str | os.PathLike, images: LabelledSet) -> LabelList:

@@ -73,7 +73,7 @@ def map_arrays(path: str | os.PathLike, kind: str) -> Mapped:
                 raise NotWhole(f"{path}: torn")
             memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             arrays = {name: _array(memory, len(line), **about) for name, about in header["arrays"].items()}
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise NotWhole(f"{path}: {error}") from error
     if _digest(header, arrays.values()) != digest:
         raise NotWhole(f"{path}: its content is not what was written")

@@ -16,6 +16,7 @@ from torchvision.transforms.v2 import functional as F
 
 from distill.data import apply
 from distill.data.draws import Draw, RandomView, draw, generator
+from distill.errors import UserError
 from distill.registry import TRANSFORMS
 from distill.settings import Count, NotNegative, Number, Positive
 
@@ -195,7 +196,10 @@ class CentreCrop(FixedView):
     """
 
     def __init__(self, size: Count = 224, resize: Count | None = None, interpolation: str = "bilinear"):
-        shorter, how = resize or round(size * 256 / 224), v2.InterpolationMode(interpolation)
+        shorter = round(size * 256 / 224) if resize is None else resize
+        if shorter < size:  # torchvision would add a black margin
+            raise UserError(f"resize is {shorter}; valid: the image size ({size}) or more")
+        how = v2.InterpolationMode(interpolation)
         resized = v2.Resize(shorter, interpolation=how, antialias=True)
         super().__init__(size, resized, v2.CenterCrop(size))
 

@@ -33,6 +33,7 @@ def ending_with_us(then: Callable[[int], None] | None = None) -> Callable[[int],
 
 
 def _start(parent: int, then: Callable[[int], None] | None, worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers too: it is their parent's
     end_with_parent(parent)
     if then is not None:
         then(worker)

@@ -6,6 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 
 from distill.engine.config_files import read_config
+from distill.engine.config_text import config_text
 from distill.errors import UserError
 from distill.results.manifest import differing_keys
 
@@ -55,7 +56,7 @@ def _settings(work_dir: str, config: Config) -> list[str]:
     if not file.is_file():
         return []
     # written and read as the old one was, so that tuples, numbers and quotes compare equal
-    now = Config.fromstring(config.pretty_text, ".py")
+    now = Config.fromstring(config_text(config), ".py")
     return differing_keys(_trained_by(read_config(file)), _trained_by(now))
 
 

@@ -18,12 +18,14 @@ from distill.distributed import rank, read_slurm, world_size
 from distill.engine import acceleration
 from distill.engine.changes import changes, refuse
 from distill.engine.config_files import read_config
+from distill.engine.config_text import PlainConfig, config_text
 from distill.engine.hooks import method_of
 from distill.engine.recipe import recipe
 from distill.engine.runner import DistillRunner
-from distill.engine.start import choose_launcher, held, is_of_a_run, make_beside, where_to_start
+from distill.engine.start import check_name, choose_launcher, held, is_of_a_run, make_beside, where_to_start
+from distill.engine.training_states import find_training_state
 from distill.engine.validate import validate
-from distill.errors import UserError, told_by_first
+from distill.errors import UserError, kept, told_by_first
 from distill.methods.base import Method
 from distill.peers import ending_together
 from distill.results.atomic import write_json, write_text
@@ -101,10 +103,19 @@ def pretrain(
             repeated, config.work_dir = config.work_dir, make_beside(config.work_dir)
             say(f"repeats {repeated}; after a crash, go on with {config.work_dir}/config.py --resume")
         config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
+        check_name(config.work_dir)
         with held(config.work_dir) if peers.first else nullcontext():
             state = where_to_start(config.work_dir, resume, peers)
-            _train(config, notes, state, accept_changes, say)
+            with kept(lambda: _kept(config.work_dir)):
+                _train(config, notes, state, accept_changes, say)
     return Path(config.work_dir) / "last.pth"
+
+
+def _kept(work_dir: str) -> str:
+    """What to say of a run that was ended."""
+    if state := find_training_state(work_dir):
+        return f"{state} is kept, the same command with --resume goes on from it"
+    return "no training state was written yet, the same command begins again"
 
 
 def _train(
@@ -155,12 +166,17 @@ def _evaluation(root: str, config: Config) -> dict:
 
 def _for_runner(config: Config, state: Path | None) -> Config:
     """A copy in mmengine's terms: batch size of a process, seeds, what to resume; the original stays."""
-    config = Config(config.to_dict())
+    config = PlainConfig(config.to_dict())
     processes = 1 if config.launcher == "none" else int(os.environ["WORLD_SIZE"])
     if config.launcher == "slurm":
         config.launcher = "pytorch"  # from here on as under torchrun, whose variables are set
     if config.batch_size % processes:
         raise UserError(f"batch_size {config.batch_size} cannot be divided among {processes} processes")
+    if config.batch_size == processes and not config.get("sync_batch_norm"):
+        raise UserError(
+            f"batch_size {config.batch_size} is one image a process, of which batch norm has no variance; "
+            f"valid: {2 * processes} or more"
+        )
     loader = config.train_dataloader
     loader.batch_size = loader.sampler.batch_size = config.batch_size // processes
     if not torch.cuda.is_available():
@@ -197,14 +213,15 @@ def _introduce(
     """Writes the run's record and tells the user what is about to happen."""
     method, images = method_of(runner), runner.train_dataloader.dataset.images
     data = {"root": os.path.abspath(images.root), "images": len(images), "fingerprint": images.fingerprint}
-    record = run_manifest(config.pretty_text, runner.seed, data)
+    text = config_text(config)
+    record = run_manifest(text, runner.seed, data)
     record["teacher"] = method.teacher.describe() if method.teacher is not None else None
     record["teacher_sha256"] = method.teacher.sha256 if method.teacher is not None else None
     record["resumed_from"] = str(state) if state else None
     changed = changes(config.work_dir, config, record) if state is not None else []
     if not accept_changes:
         refuse(config.work_dir, changed)
-    write_text(Path(config.work_dir) / "config.py", config.pretty_text)
+    write_text(Path(config.work_dir) / "config.py", text)
     write_json(Path(config.work_dir) / "manifest.json", record)
     optimizer = config.optim_wrapper.optimizer
     parameters = sum(p.numel() for p in method.student.parameters()) / 1e6

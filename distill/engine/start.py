@@ -35,6 +35,16 @@ def choose_launcher(launcher: str | None) -> str:
     return launcher
 
 
+def check_name(work_dir: str) -> None:
+    """Raises UserError unless TensorBoard and the log can write into a folder of that name."""
+    try:
+        os.path.abspath(work_dir).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"work_dir {work_dir!a}: not UTF-8, which TensorBoard's files need; give another --work-dir"
+        ) from error
+
+
 def is_of_a_run(config: Config) -> bool:
     """Whether this is the ``config.py`` of a run that has written a training state."""
     work_dir = config.get("work_dir")

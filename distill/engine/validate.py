@@ -4,7 +4,6 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated
 
-import torch
 from annotated_types import Ge, Lt
 from mmengine.config import Config
 from mmengine.registry import Registry
@@ -12,6 +11,7 @@ from mmengine.runner import Runner
 
 from distill.backbones import Backbone
 from distill.data.views import in_two_halves
+from distill.distributed import usable_device
 from distill.errors import UserError, unknown
 from distill.methods.base import Method
 from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
@@ -25,6 +25,13 @@ OWN_KEYS = {
 }  # fmt: skip
 
 AUGMENT_ON = ("auto", "device", "worker")
+# what must hold settings, and what holds a list of them; those in brackets may be left out
+GROUPS = (
+    "model", "train_dataloader", "train_dataloader.dataset", "train_dataloader.dataset.augmentation",
+    "train_dataloader.sampler", "optim_wrapper", "optim_wrapper.optimizer", "train_cfg", "[default_hooks]",
+    "[default_hooks.checkpoint]",
+)  # fmt: skip
+LISTS = ("custom_hooks", "param_scheduler")
 # what no constructor of this project has as a parameter
 KINDS = {
     "batch_size": Count,
@@ -55,6 +62,7 @@ def validate(config: Config) -> None:
     for key in ("model", "train_dataloader", "optim_wrapper", "train_cfg", "batch_size", "default_scope"):
         if key not in config:
             raise UserError(f"config key {key!r} is missing; start from a file in configs/_base_")
+    _groups(config)
     _kinds(config)
     loader = config.train_dataloader
     method = _typed(config.model, MODELS, "model")
@@ -70,12 +78,36 @@ def validate(config: Config) -> None:
     _augment_on(config.get("augment_on", "auto"), augmentation)
     _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed", "batch_size"})
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
-    for number, hook in enumerate(config.get("custom_hooks", [])):
+    for number, hook in enumerate(_listed(config, "custom_hooks")):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
-    if states := config.get("default_hooks", {}).get("checkpoint"):
+    if states := _at(config, "default_hooks.checkpoint"):
         _typed(states, HOOKS, "default_hooks.checkpoint", extra={"priority"})
     _schedule(config)
     _device(config)
+
+
+def _groups(config: Config) -> None:
+    for name in GROUPS:
+        key = name.strip("[]")
+        value = _at(config, key)
+        if not (isinstance(value, dict) or (value is None and key != name)):
+            raise UserError(f"config key {key} is {value!r}; it must hold settings: {key}.NAME=...")
+    for key in LISTS:
+        if not all(isinstance(part, dict) for part in _listed(config, key)):
+            raise UserError(f"config key {key} is {config[key]!r}; valid: a list of dict(type=...)")
+
+
+def _listed(config: Config, key: str) -> list:
+    """What stands in a list, or alone in its place."""
+    value = config.get(key)
+    return list(value) if isinstance(value, list | tuple) else [value] if value else []
+
+
+def _at(config: Config, key: str) -> object:
+    """The value of a dotted key; None where there is none."""
+    for name in key.split("."):
+        config = (config or {}).get(name)
+    return config
 
 
 def _kinds(config: Config) -> None:
@@ -105,10 +137,7 @@ def _device(config: Config) -> None:
         return
     if config.get("launcher", "none") != "none":
         raise UserError(f"config key device is {name!r}: it is for a run of one process; leave it out")
-    try:
-        torch.empty(0, device=name)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"config key device is {name!r}: {str(error).splitlines()[0]}") from error
+    usable_device(name, "config key device is")
 
 
 def _settings(model: dict, key: str) -> dict:
@@ -142,7 +171,8 @@ def _typed(
     """The class of ``registry`` that ``part`` names; UserError for what it does not take."""
     if "type" not in part:
         raise UserError(f"config key {where}.type is missing")
-    cls = registry.get(part["type"])
+    name = part["type"]
+    cls = registry.get(name) if isinstance(name, str) and name else name if isinstance(name, type) else None
     if cls is None:
         raise unknown(f"{where}.type", part["type"], {*registry.module_dict, *registry.parent.module_dict})
     own = {key: value for key, value in part.items() if key not in extra}
@@ -167,12 +197,14 @@ def _parameters(cls: type) -> set[str] | None:
 def _schedule(config: Config) -> None:
     epochs = config.train_cfg.get("max_epochs")
     _set("train_cfg.max_epochs", epochs, "--epochs N")
-    for number, scheduler in enumerate(config.get("param_scheduler") or []):
+    for number, scheduler in enumerate(_listed(config, "param_scheduler")):
         if not scheduler.get("by_epoch", True):
             continue
-        for milestone in scheduler.get("milestones", []):
+        key, milestones = f"config key param_scheduler.{number}.milestones", scheduler.get("milestones", [])
+        check_setting(key, milestones, list[int] | tuple[int, ...])
+        for milestone in milestones:
             if milestone >= epochs:
                 raise UserError(
-                    f"config key param_scheduler.{number}.milestones: {milestone} is not before the last "
+                    f"{key}: {milestone} is not before the last "
                     f"epoch ({epochs}), so it would never happen"
                 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from distill.evaluation.run import Outcome
 from distill.modules.kmeans import assign, kmeans
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, Number, check_fields
 
 PROTOCOL = Protocol(
     name="cluster_alignment",
@@ -82,12 +83,15 @@ class ClusterAlignment:
     Metrics: ``top1`` in percent. ``details["per_class"]``: the same by category.
     """
 
-    iterations: int = 50
-    restarts: int = 3
-    seed: int = 0
-    backend: str = "auto"
+    iterations: Count = 50
+    restarts: Count = 3
+    seed: Number = 0
+    backend: Literal["auto", "faiss", "sklearn"] = "auto"
 
     protocol: ClassVar[Protocol] = PROTOCOL
+
+    def __post_init__(self):
+        check_fields(self, "cluster_alignment.")
 
     def run(self, train: Features, val: Features) -> Outcome:
         found = self.align(train, val)

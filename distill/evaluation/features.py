@@ -9,6 +9,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from distill.distributed import default_device, rank
 from distill.errors import UserError
 from distill.features import PRECISIONS, Pictures, Store, describe, fill
 from distill.results.protocol import Protocol
+from distill.settings import Count, Number, check_fields
 
 PARTS = ("train", "val")
 INTERPOLATIONS = ("bilinear", "bicubic")
@@ -65,23 +67,18 @@ class Extraction:
     features are float32 all the same.
     """
 
-    image_size: int = 224
+    image_size: Count = 224
     resize: int | str | None = None
-    interpolation: str = "bilinear"
-    batch_size: int = 256
-    workers: int = 2
-    precision: str = "float32"
+    interpolation: Literal[INTERPOLATIONS] = "bilinear"
+    batch_size: Count = 256
+    workers: Number = 2
+    precision: Literal[PRECISIONS] = "float32"
 
     def __post_init__(self):
-        if self.image_size < 1 or self.batch_size < 1 or self.workers < 0:
-            raise UserError("image_size and batch_size must be at least 1, workers at least 0")
+        check_fields(self, "")
         side = self.resized_to
         if side != SQUASH and (isinstance(side, str) or side < self.image_size):
             raise UserError(f"resize is {side!r}; valid: image_size ({self.image_size}) or more, {SQUASH!r}")
-        if self.interpolation not in INTERPOLATIONS:
-            raise UserError(f"interpolation is {self.interpolation!r}; valid: {', '.join(INTERPOLATIONS)}")
-        if self.precision not in PRECISIONS:
-            raise UserError(f"precision is {self.precision!r}; valid: {', '.join(PRECISIONS)}")
 
     @property
     def resized_to(self) -> int | str:

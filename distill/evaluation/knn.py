@@ -5,18 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from statistics import mean, pstdev
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from distill.data.label_lists import check_lists, given_list
+from distill.data.labelled import LabelledSet
 from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.neighbours import nearest
 from distill.evaluation.run import Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, Counts, Number, Positive, check_fields
 
 PROTOCOL = Protocol(
     name="knn",
@@ -56,17 +58,29 @@ def subset(y: Tensor, part: str, generator: torch.Generator) -> Tensor:
         part: ``'1-shot'`` (that many images a class) or ``'10%'`` (of each class, at least one).
 
     Raises:
-        UserError: another form of ``part``.
+        UserError: another form of ``part``, or more images than a class has.
+    """
+    shots, percent = parse_part(part)
+    chosen = []
+    for label in y.unique():
+        rows = (y == label).nonzero().flatten()
+        if shots > len(rows):
+            raise UserError(f"few_shot {part!r}: class {int(label)} has {len(rows)} training images")
+        share = shots or max(1, round(len(rows) * percent / 100))
+        chosen.append(rows[torch.randperm(len(rows), generator=generator)[:share]])
+    return torch.cat(chosen)
+
+
+def parse_part(part: str) -> tuple[int, float]:
+    """``'1-shot'`` -> (1, 0), ``'10%'`` -> (0, 10): images a class, or percent of them.
+
+    Raises:
+        UserError: anything else.
     """
     found = re.fullmatch(r"(?:(?P<shots>[1-9]\d*)-shot|(?P<percent>\d+(?:\.\d+)?)%)", part)
     if not found or (found["percent"] and not 0 < float(found["percent"]) <= 100):
         raise UserError(f"few_shot {part!r}; valid: images a class ('1-shot') or a share of them ('10%')")
-    chosen = []
-    for label in y.unique():
-        rows = (y == label).nonzero().flatten()
-        share = int(found["shots"]) if found["shots"] else round(len(rows) * float(found["percent"]) / 100)
-        chosen.append(rows[torch.randperm(len(rows), generator=generator)[: max(1, share)]])
-    return torch.cat(chosen)
+    return int(found["shots"] or 0), float(found["percent"] or 0)
 
 
 @EVALUATORS.register_module()
@@ -86,24 +100,26 @@ class KNN:
     Details: ``lists``, which list it was, where one is given.
     """
 
-    k: tuple[int, ...] = (1, 20)
-    temperature: float = 0.07
+    k: Counts = (1, 20)
+    temperature: Positive = 0.07
     few_shot: tuple[str, ...] = ()
-    draws: int = 10
-    seed: int = 0
-    backend: str = "auto"
+    draws: Count = 10
+    seed: Number = 0
+    backend: Literal["auto", "faiss", "torch"] = "auto"
     lists: dict[str, str] = field(default_factory=dict)
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
     def __post_init__(self):
-        if not self.k or min(self.k) < 1:
-            raise UserError(f"k is {self.k}; valid: one or more numbers from 1 up")
-        if self.temperature <= 0 or self.draws < 1:
-            raise UserError("temperature must be above 0, draws at least 1")
+        check_fields(self, "knn.")
         for part in self.few_shot:
-            subset(torch.zeros(1), part, torch.Generator())
+            parse_part(part)
         check_lists(self.lists, self.lists, "knn")
+
+    def check_labels(self, train: LabelledSet) -> None:
+        """Raises UserError for a part that is larger than a class of the training images."""
+        for part in self.few_shot:
+            subset(torch.from_numpy(train.labels), part, torch.Generator())
 
     def run(self, train: Features, val: Features) -> dict[str, float] | Outcome:
         similarity, rows = nearest(val.x, train.x, max(self.k), self.backend, val.device)

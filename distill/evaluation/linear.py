@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from distill.errors import UserError
 from distill.evaluation.features import Features
 from distill.evaluation.linear_layer import ROWS_AT_ONCE, Descent, accuracies, fit, logits_of
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, NotNegative, Number, Positive, Share, check_fields
 
 PROTOCOL = Protocol(
     name="linear",
@@ -67,21 +67,20 @@ class Linear:
     Metrics: ``top1`` and, with more than five classes, ``top5``; percent, after the last epoch.
     """
 
-    epochs: int = 40
-    lr: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    batch_size: int = 256
-    milestones: tuple[int, ...] = (15, 30)
-    gamma: float = 0.1
-    seed: int = 0
+    epochs: Count = 40
+    lr: Positive = 0.01
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-4
+    batch_size: Count = 256
+    milestones: tuple[Count, ...] = (15, 30)
+    gamma: Positive = 0.1
+    seed: Number = 0
     device: str | None = None
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1 or self.lr <= 0:
-            raise UserError("linear: epochs and batch_size must be at least 1, lr above 0")
+        check_fields(self, "linear.")
 
     def run(self, train: Features, val: Features) -> dict[str, float]:
         device = self.device or train.device

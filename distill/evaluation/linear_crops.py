@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from distill.errors import UserError
 from distill.evaluation.images import Training, train_classifier, validation_logits
 from distill.evaluation.linear_layer import accuracies
 from distill.evaluation.run import Images, Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, NotNegative, Number, Positive, Positives, Share, check_fields
 
 PROTOCOL = Protocol(
     name="linear_crops",
@@ -46,12 +46,12 @@ class LinearCrops:
     several rates: ``lr``, the best one, and ``sweep``, the top-1 of each.
     """
 
-    epochs: int = 100
-    lr: float | tuple[float, ...] = 0.3
-    momentum: float = 0.9
-    weight_decay: float = 1e-6
-    batch_size: int = 256
-    seed: int = 0
+    epochs: Count = 100
+    lr: Positive | Positives = 0.3
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-6
+    batch_size: Count = 256
+    seed: Number = 0
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
@@ -60,8 +60,7 @@ class LinearCrops:
         return tuple(self.lr) if isinstance(self.lr, list | tuple) else (self.lr,)
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1 or min(self.rates, default=0) <= 0:
-            raise UserError("linear_crops: epochs and batch_size must be at least 1, lr above 0")
+        check_fields(self, "linear_crops.")
 
     def run(self, images: Images) -> dict[str, float] | Outcome:
         if not isinstance(self.lr, list | tuple):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
 from distill.backbones.weights import state_sha256
-from distill.errors import UserError
 from distill.evaluation.features import evaluation_mode, filled
 from distill.evaluation.linear_layer import Descent, accuracies, fit, logits_of
 from distill.evaluation.pooled_layers import PooledLayers
@@ -20,6 +19,7 @@ from distill.features import DTYPES
 from distill.registry import EVALUATORS
 from distill.results.atomic import write_json
 from distill.results.protocol import Protocol
+from distill.settings import Count, NotNegative, Number, Positive, Share, check_fields
 
 PROTOCOL = Protocol(
     name="places_layers",
@@ -70,24 +70,21 @@ class PlacesLayers:
     ``best``, that layer's name; ``dimensions`` and ``top5`` of each layer.
     """
 
-    epochs: int = 90
-    lr: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    batch_size: int = 256
-    milestones: tuple[int, ...] = (30, 60, 80)
-    gamma: float = 0.1
-    dimensions: int = 9000
-    dtype: str = "float16"
-    seed: int = 0
+    epochs: Count = 90
+    lr: Positive = 0.01
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-4
+    batch_size: Count = 256
+    milestones: tuple[Count, ...] = (30, 60, 80)
+    gamma: Positive = 0.1
+    dimensions: Count = 9000
+    dtype: Literal[DTYPES] = "float16"
+    seed: Number = 0
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
     def __post_init__(self):
-        if min(self.epochs, self.batch_size, self.dimensions) < 1 or self.lr <= 0:
-            raise UserError("places_layers: epochs, batch_size and dimensions must be at least 1, lr above 0")
-        if self.dtype not in DTYPES:
-            raise UserError(f"places_layers.dtype is {self.dtype!r}; valid: {', '.join(DTYPES)}")
+        check_fields(self, "places_layers.")
 
     def run(self, images: Images) -> Outcome:
         with evaluation_mode(images.backbone):

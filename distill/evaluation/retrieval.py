@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
@@ -12,6 +12,7 @@ from distill.evaluation.features import Features
 from distill.evaluation.neighbours import nearest
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Counts, check_fields
 
 PROTOCOL = Protocol(
     name="retrieval",
@@ -38,10 +39,13 @@ class Retrieval:
     Metrics: ``recall@k``, the percentage of queries with an image of their class among the k nearest.
     """
 
-    k: tuple[int, ...] = (1, 2, 4, 8)
-    backend: str = "auto"
+    k: Counts = (1, 2, 4, 8)
+    backend: Literal["auto", "faiss", "torch"] = "auto"
 
     protocol: ClassVar[Protocol] = PROTOCOL
+
+    def __post_init__(self):
+        check_fields(self, "retrieval.")
 
     def run(self, train: Features | None, val: Features) -> dict[str, float]:
         if len(val.x) < 2:

@@ -36,7 +36,8 @@ from distill.results.protocol import Protocol
 # ``EVALUATORS``. ``run`` gives name -> percent, or an ``Outcome``; global random state stays as it was. It
 # takes, by kind, ``(train: Features, val: Features)``, None for a part that the protocol does not look at, or
 # ``(images: Images)``. One on features that says ``keeps_files = True`` is given, as ``folder``, the work dir
-# as well, or None. One that trains on images may have ``passes``: see ``distill.evaluation.plan.Cell``.
+# as well, or None. One that trains on images may have ``passes``: see ``distill.evaluation.plan.Cell``. One
+# that not all training labels serve has ``check_labels(train: LabelledSet)``, which raises UserError.
 Evaluator = Any
 
 
@@ -155,6 +156,8 @@ def evaluate(
     for each in evaluators:
         if reason := misfit(each.protocol, train, val):
             raise UserError(f"{each.protocol.name}: {reason}")
+        if check := getattr(each, "check_labels", None):
+            check(train)
     if training := [each.protocol.name for each in evaluators if each.protocol.kind == "images"]:
         if work_dir is None:
             raise UserError(f"{training[0]} trains a network: it needs a work dir for its run")

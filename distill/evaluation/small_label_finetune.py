@@ -13,6 +13,7 @@ from distill.evaluation.linear_layer import accuracies
 from distill.evaluation.run import Images, Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, NotNegative, Number, Positive, Share, check_fields
 
 PROTOCOL = Protocol(
     name="small_label_finetune",
@@ -64,35 +65,34 @@ class SmallLabelFinetune:
     """
 
     labels: tuple[str, ...] = ("1%", "10%")
-    epochs: int = 20
-    lr: dict[str, float] = field(default_factory=lambda: {"1%": 0.02, "10%": 0.01})
-    head_lr: dict[str, float] = field(default_factory=lambda: {"1%": 5.0, "10%": 0.2})
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    batch_size: int = 256
-    milestones: tuple[int, ...] = (12, 16)
-    gamma: float = 0.2
+    epochs: Count = 20
+    lr: dict[str, Positive] = field(default_factory=lambda: {"1%": 0.02, "10%": 0.01})
+    head_lr: dict[str, Positive] = field(default_factory=lambda: {"1%": 5.0, "10%": 0.2})
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 0.0
+    batch_size: Count = 256
+    milestones: tuple[Count, ...] = (12, 16)
+    gamma: Positive = 0.2
     lists: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
+    seed: Number = 0
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
     def __post_init__(self):
-        if self.epochs < 1 or self.batch_size < 1:
-            raise UserError("small_label_finetune: epochs and batch_size must be at least 1")
+        check_lists(self.lists, self.labels, "small_label_finetune")
+        for share, name in product(self.labels, ("lr", "head_lr")):
+            rates = getattr(self, name)
+            if not (isinstance(rates, dict) and share in rates):
+                raise UserError(
+                    f"small_label_finetune.{name} is {rates}; valid: a number above 0 for each part, "
+                    f"{{{share!r}: 0.01}}"
+                )
+        check_fields(self, "small_label_finetune.")
         if max(self.milestones, default=0) >= self.epochs:
             raise UserError(
                 f"small_label_finetune.milestones is {self.milestones}; valid: epochs below {self.epochs}, "
                 "the last"
             )
-        check_lists(self.lists, self.labels, "small_label_finetune")
-        for share, name in product(self.labels, ("lr", "head_lr")):
-            rates = getattr(self, name)
-            if not (isinstance(rates, dict) and rates.get(share, 0) > 0):
-                raise UserError(
-                    f"small_label_finetune.{name} is {rates}; valid: a number above 0 for each part, "
-                    f"{{{share!r}: 0.01}}"
-                )
 
     def run(self, images: Images) -> Outcome:
         metrics, lists = {}, {}

@@ -14,6 +14,7 @@ from distill.evaluation.linear_layer import Descent, accuracies, fit, logits_of
 from distill.evaluation.run import Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, NotNegative, Number, Positive, Share, check_fields
 
 PROTOCOL = Protocol(
     name="small_label_linear",
@@ -59,29 +60,28 @@ class SmallLabelLinear:
     """
 
     labels: tuple[str, ...] = ("1%", "10%")
-    epochs: dict[str, int] = field(default_factory=lambda: {"1%": 60, "10%": 30})
-    lr: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 1e-4
-    batch_size: int = 256
+    epochs: dict[str, Count] = field(default_factory=lambda: {"1%": 60, "10%": 30})
+    lr: Positive = 0.05
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-4
+    batch_size: Count = 256
     standardised: bool = True
     lists: dict[str, str] = field(default_factory=dict)
-    seed: int = 0
+    seed: Number = 0
     device: str | None = None
 
     protocol: ClassVar[Protocol] = PROTOCOL
     keeps_files: ClassVar[bool] = True
 
     def __post_init__(self):
-        if self.batch_size < 1 or self.lr <= 0:
-            raise UserError("small_label_linear: batch_size must be at least 1, lr above 0")
         check_lists(self.lists, self.labels, "small_label_linear")
         for share in self.labels:
-            if not (isinstance(self.epochs, dict) and self.epochs.get(share, 0) >= 1):
+            if not (isinstance(self.epochs, dict) and share in self.epochs):
                 raise UserError(
                     f"small_label_linear.epochs is {self.epochs}; valid: a number for each part, "
                     f"{{{share!r}: 30}}"
                 )
+        check_fields(self, "small_label_linear.")
 
     def run(self, train: Features, val: Features, folder: str | os.PathLike | None = None) -> Outcome:
         device = self.device or train.device

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from distill.errors import UserError
 from distill.evaluation.average_precision import check_labels, mean_average_precision
 from distill.evaluation.features import Features
 from distill.evaluation.linear import standardise
 from distill.evaluation.run import Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Count, NotNegative, Number, Positive, Share, check_fields
 
 PROTOCOL = Protocol(
     name="voc07_classification",
@@ -53,22 +53,19 @@ class VOC07Classification:
     Metrics: ``mAP_11point``, ``mAP_area``, ``mAP_interpolated``; percent, after the last iteration.
     """
 
-    iterations: int = 80_000
-    lr: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 1e-6
-    batch_size: int = 16
-    drop_every: int = 5_000
-    gamma: float = 0.5
-    seed: int = 0
+    iterations: Count = 80_000
+    lr: Positive = 0.01
+    momentum: Share = 0.9
+    weight_decay: NotNegative = 1e-6
+    batch_size: Count = 16
+    drop_every: Count = 5_000
+    gamma: Positive = 0.5
+    seed: Number = 0
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
     def __post_init__(self):
-        if min(self.iterations, self.batch_size, self.drop_every) < 1 or self.lr <= 0:
-            raise UserError(
-                "voc07_classification: iterations, batch_size and drop_every must be at least 1, lr above 0"
-            )
+        check_fields(self, "voc07_classification.")
 
     def run(self, train: Features, val: Features) -> Outcome:
         check_labels(self.protocol.name, train, val)

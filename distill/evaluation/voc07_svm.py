@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
+from annotated_types import Ge
 from torch.nn import functional as F
 
-from distill.errors import UserError
 from distill.evaluation.average_precision import area, check_labels, mean_average_precision, precision_recall
 from distill.evaluation.features import Features
 from distill.evaluation.run import Outcome
 from distill.registry import EVALUATORS
 from distill.results.protocol import Protocol
+from distill.settings import Positive, Positives, check_fields
 
 PROTOCOL = Protocol(
     name="voc07_svm",
@@ -55,17 +56,14 @@ class VOC07SVM:
     chosen value.
     """
 
-    costs: tuple[float, ...] = (0.01, 0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0, 1000.0)
-    folds: int = 3
-    positive_weight: float = 2.0
+    costs: Positives = (0.01, 0.1, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 50.0, 100.0, 1000.0)
+    folds: Annotated[int, Ge(2)] = 3
+    positive_weight: Positive = 2.0
 
     protocol: ClassVar[Protocol] = PROTOCOL
 
     def __post_init__(self):
-        if not self.costs or min(self.costs) <= 0 or self.positive_weight <= 0:
-            raise UserError("voc07_svm: costs must be one or more numbers above 0, positive_weight above 0")
-        if self.folds < 2:
-            raise UserError(f"voc07_svm: folds is {self.folds}; valid: 2 or more")
+        check_fields(self, "voc07_svm.")
 
     def run(self, train: Features, val: Features) -> Outcome:
         check_labels(self.protocol.name, train, val, at_least=self.folds)

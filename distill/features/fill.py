@@ -18,6 +18,7 @@ from distill.distributed import rank, world_size
 from distill.errors import UserError
 from distill.features.store import Store
 from distill.registry import TRANSFORMS
+from distill.settings import Count, Number, check_settings
 
 RETRIES = 50
 
@@ -30,10 +31,14 @@ class Pictures(Dataset):
 
     Args:
         view: config of a transform of ``distill.data.views`` without randomness.
+
+    Raises:
+        UserError: a setting of the view that is out of range.
     """
 
     def __init__(self, images: ImageFiles | LabelledSet, view: dict):
         self.images = images
+        check_settings(TRANSFORMS.get(view["type"]), view)
         with DefaultScope.overwrite_default_scope("distill"):  # whatever framework's run this is within
             self.transform = TRANSFORMS.build(view)
 
@@ -55,8 +60,8 @@ def fill(
     store: Store,
     network: nn.Module,
     pictures: Pictures,
-    batch_size: int = 64,
-    workers: int = 2,
+    batch_size: Count = 64,
+    workers: Number = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Makes the rows that the store lacks; when it returns, in any process, all of them are there.
@@ -77,6 +82,7 @@ def fill(
         UserError: too many images cannot be read, the network does not take them, or a feature is NaN or
             infinite.
     """
+    check_settings(fill, dict(batch_size=batch_size, workers=workers))
     lacking = store.count - int(store.made.sum())
     device = next(network.parameters()).device
     loader = DataLoader(

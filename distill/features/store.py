@@ -11,21 +11,21 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from distill.data.images import too_many_unreadable
 from distill.distributed import rank
 from distill.errors import UserError
+from distill.features.records import Dtype, Precision, Record, check_rows, read_part, read_whole
 from distill.results.atomic import beside, remove_rests_of_the_dead, write_json
 from distill.results.manifest import differing_keys, flatten
 
-DTYPES = ("float16", "float32")
-PRECISIONS = ("float32", "bfloat16", "float16")
+DTYPES, PRECISIONS = get_args(Dtype), get_args(Precision)
 OLDER = {"precision": "float32"}  # what records without these keys mean
 # half precision keeps a unit vector's similarities to about 1e-3: fine at T = 0.04, not at SEED's 1e-4
 
@@ -65,8 +65,12 @@ def compare(folder: Path, made_from: dict, wanted: dict) -> None:
 
 
 def read_record(folder: Path) -> dict | None:
-    """``made_from``, ``done`` (rows) and ``unreadable`` (paths) of the features in ``folder``, if any."""
-    record = _read(folder / "cache.json")
+    """``made_from``, ``done`` (rows) and ``unreadable`` (paths) of the features in ``folder``, if any.
+
+    Raises:
+        UserError: a file there is damaged.
+    """
+    record = read_whole(folder / "cache.json", Record)
     if record is not None:
         made, unreadable = _state(folder, record["made_from"]["data"]["images"])
         record |= {"done": int(made.sum()), "unreadable": sorted(unreadable)}
@@ -88,7 +92,8 @@ class Store:
         unreadable: paths of the images that could not be read.
 
     Raises:
-        UserError: the folder holds features of something else, or lacks the file of its rows.
+        UserError: the folder holds features of something else, lacks the file of its rows, or a file of it
+            is damaged.
         OSError: the disk has no room for the rows.
     """
 
@@ -96,31 +101,38 @@ class Store:
         self.folder, self.count = Path(folder), made_from["data"]["images"]
         self.file, self.part = self.folder / "embeddings.npy", self.folder / f"part-{rank()}.json"
         self.dtype, self.width = np.dtype(made_from["dtype"]), width
-        self.folder.mkdir(parents=True, exist_ok=True)
+        _make(self.folder)
         if not (self.folder / "cache.json").exists():
             self._remove_parts()  # they belong to a record that somebody removed
             _write_first(self.folder / "cache.json", {"made_from": made_from, "done": 0, "unreadable": []})
-        self.made_from = {**OLDER, **_read(self.folder / "cache.json")["made_from"]}
+        self.made_from = {**OLDER, **_record(self.folder)["made_from"]}
         compare(self.folder, self.made_from, made_from)
         self.made, self.unreadable = _state(self.folder, self.count)
-        if self.made.any() and not self.file.exists():
-            raise UserError(f"{self.file} is missing, though rows of it are done; remove {self.folder}")
-        if not self.made.all():
+        if self.made.any():
+            self.offset = check_rows(self.file, (self.count, self.width), self.dtype)
+            self._check_room(self.file.stat().st_size)
+        else:
             self._lay_out()
 
     def _lay_out(self) -> None:
-        """Makes the file of the rows; one that exists keeps them, as all processes write the same header."""
+        """Makes the file of the rows; processes that do so at once write the same header."""
+        if self.file.is_dir():
+            raise UserError(f"{self.file} is a folder; remove it")
         header = io.BytesIO()
         description = {"descr": self.dtype.str, "fortran_order": False, "shape": (self.count, self.width)}
         np.lib.format.write_array_header_1_0(header, description)
         self.offset = header.tell()
         size = self.offset + self.count * self.width * self.dtype.itemsize
+        self._check_room(size)
         with open(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666), "rb+") as file:
-            taken = 512 * os.fstat(file.fileno()).st_blocks
-            if size - taken > shutil.disk_usage(self.folder).free:  # fails now, not after hours
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
             file.truncate(size)
             file.write(header.getvalue())
+
+    def _check_room(self, size: int) -> None:
+        """Fails now, not after hours, where the disk has no room for all rows: the file may have holes."""
+        taken = 512 * self.file.stat().st_blocks if self.file.exists() else 0
+        if size - taken > shutil.disk_usage(self.folder).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.file))
 
     def refresh(self) -> None:
         """Reads which rows other processes have made meanwhile."""
@@ -158,7 +170,7 @@ class Store:
         assert self.made.all()
         self._check()
         # read after the parts: a process that has removed them wrote this file before
-        if _read(self.folder / "cache.json")["done"] < self.count:
+        if _record(self.folder)["done"] < self.count:
             unreadable = sorted(self.unreadable)
             record = {"made_from": self.made_from, "done": self.count, "unreadable": unreadable}
             write_json(self.folder / "cache.json", record)
@@ -178,22 +190,29 @@ class Store:
         return np.load(self.file, mmap_mode="c")
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{folder}: {error.strerror}; valid: a folder for features") from error
+
+
 def _state(folder: Path, count: int) -> tuple[np.ndarray, set[str]]:
     made, unreadable = np.zeros(count, dtype=bool), set()
     for file in folder.glob("part-*.json"):
-        if (part := _read(file)) is not None:  # else it was removed meanwhile, since all rows are done
+        if (part := read_part(file, count)) is not None:  # else it was removed meanwhile, since all is done
             made |= _mask(part["made"], count)
             unreadable |= set(part["unreadable"])
-    record = _read(folder / "cache.json")
+    record = _record(folder)
     made[: record["done"]] = True
     return made, unreadable | set(record["unreadable"])
 
 
-def _read(file: Path) -> dict | None:
-    try:
-        return json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
+def _record(folder: Path) -> dict:
+    record = read_whole(folder / "cache.json", Record)
+    if record is None:
+        raise UserError(f"{folder / 'cache.json'} was removed while features were made; start again")
+    return record
 
 
 def _write_first(path: Path, value: dict) -> None:

@@ -53,8 +53,11 @@ def backbone_costs(name: str) -> dict[str, float]:
 
     {} for a network that is not known here or does not take images of that size.
     """
-    from distill.backbones.costs import costs  # torch: seconds
+    from distill.backbones.backbone import is_known  # torch: seconds
+    from distill.backbones.costs import costs
 
+    if not is_known(name):
+        return {}
     try:
         found = costs(name, 224, classes=1000)
     except UserError:
@@ -84,7 +87,7 @@ def settings(config: str) -> dict:
     """
     try:
         body = ast.parse(config).body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # what Python says of deep brackets
         return {}
     named = [node for node in body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
     return {node.targets[0].id: _value(node.value) for node in named}
@@ -94,7 +97,8 @@ def _value(node: ast.expr) -> object:
     if isinstance(node, ast.Call):
         return {part.arg: _value(part.value) for part in node.keywords}
     if isinstance(node, ast.Dict):
-        return {_value(key): _value(value) for key, value in zip(node.keys, node.values, strict=True) if key}
+        pairs = zip(node.keys, node.values, strict=True)
+        return {key.value: _value(value) for key, value in pairs if isinstance(key, ast.Constant)}
     if isinstance(node, ast.List | ast.Tuple):
         return [_value(part) for part in node.elts]
     return node.value if isinstance(node, ast.Constant) else None

@@ -1,4 +1,4 @@
-"""Result rows as the report needs them: checked, and one a model, task, settings and seed."""
+"""Result rows as the report needs them: one a model, task, settings and seed."""
 
 import json
 import os
@@ -8,9 +8,6 @@ from pathlib import Path
 from distill import results
 from distill.errors import UserError
 
-FIELDS = ("task", "label", "init", "backbone", "seed", "metrics", "settings", "time")
-JSON = {dict: "a JSON object", str: "a text"}
-TYPES = {"metrics": dict, "settings": dict, "names": dict, "data": str, "details": dict, "figures": dict}
 # Settings that tell models or seeds apart, not protocols.
 _OWN = {"arch", "weights", "sha256", "mean", "std", "seed", "resumed_from", "annotations", "frozen"}
 _NO_EFFECT = {"workers"}
@@ -21,9 +18,9 @@ def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
     """The rows of all files, oldest first, and how many older measurements of the same thing were left out.
 
     Raises:
-        UserError: a file is missing, no file holds a row, or a row lacks a field.
+        UserError: a file is missing, or no file holds a row.
     """
-    found = [row for path in map(Path, paths) for row in _checked(path)]
+    found = [row for path in map(Path, paths) for row in _rows_of(path)]
     if not found:
         raise UserError(f"no result rows in {', '.join(map(str, paths))}; tools/evaluate.py writes them")
     # a row that does not tell the seed of the training has it from another row of the same file
@@ -41,24 +38,15 @@ def newest_rows(paths: Iterable[str | os.PathLike]) -> tuple[list[dict], int]:
     return rows, len(found) - len(rows)
 
 
-def _checked(path: Path) -> list[dict]:
+def _rows_of(path: Path) -> list[dict]:
     if not path.is_file():
         raise UserError(f"no such results file: {path}")
-    rows = results.read(path)
-    for number, row in enumerate(rows, start=1):
-        missing = [field for field in FIELDS if field not in row]
-        if missing:
-            needed = f"lacks {', '.join(missing)}; needed: {', '.join(FIELDS)}"
-            raise UserError(f"{path}: row {number} {needed}")
-        for field, kind in TYPES.items():
-            if not isinstance(row.get(field, kind()), kind):
-                raise UserError(f"{path}: row {number}: {field} is {row[field]!r}; needed: {JSON[kind]}")
-    return [_with_figures(row, path.parent) for row in rows]
+    return [_with_figures(row, path.parent) for row in results.read(path)]
 
 
 def _with_figures(row: dict, folder: Path) -> dict:
     """Pictures that do not lie where the row says may lie beside its file: the folder was moved."""
-    figures = {name: str(at) for name, at in row.get("figures", {}).items()}
+    figures = row.get("figures", {})
     moved = {name: at if os.path.isfile(at) else os.path.join(folder, at) for name, at in figures.items()}
     return row | {"figures": moved} if moved else row
 

@@ -1,13 +1,15 @@
 """What a training run left in its work directory: its manifest and its loss, from first step to last."""
 
-import json
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from statistics import mean
 
-from distill.errors import UserError
+from distill.errors import Odd, UserError
+from distill.results.lines import parse_object
 
 LOSS_KEYS = ("loss", "total_loss")  # mmengine's name, Detectron2's name
 STEP_KEYS = ("step", "iter", "iteration")
@@ -59,29 +61,52 @@ def read_run(folder: Path) -> Run:
     """One run; a resumed one logged into several files, which are joined."""
     if not folder.is_dir():
         raise UserError(f"no such run folder: {folder}")
-    manifest = folder / "manifest.json"
-    try:
-        facts = json.loads(manifest.read_text()) if manifest.is_file() else {}
-    except json.JSONDecodeError as error:
-        raise UserError(f"{manifest} is not JSON: {error}") from error
     logs = sorted(folder.glob("*/vis_data/scalars.json")) or sorted(folder.glob("metrics.json"))
-    if not isinstance(facts, dict):
-        raise UserError(f"{manifest} is no JSON object")
     entries = [read_log(path) for path in logs]
-    return Run(folder, facts, join_curves(map(losses, entries)), epoch_minutes(sum(entries, [])))
+    curve, minutes = join_curves(map(losses, entries)), epoch_minutes(sum(entries, []))
+    return Run(folder, read_manifest(folder), curve, minutes)
+
+
+def read_manifest(folder: Path) -> dict:
+    """What the run's manifest tells; {} where there is none, or, with a warning, where it is damaged."""
+    path = folder / "manifest.json"
+    if not path.is_file():
+        return {}
+    try:
+        return parse_object(path.read_bytes())
+    except ValueError as error:
+        warnings.warn(f"{path}: no manifest, left out: {error}", Odd, stacklevel=2)
+        return {}
 
 
 def read_log(path: Path) -> list[dict]:
-    """The entries of every whole line; a line torn by a crash is passed over."""
-    entries = []
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except json.JSONDecodeError:
+    """The entries of every whole line; a warning tells of the others, such as one torn by a crash.
+
+    What an entry holds of loss, step, epoch and time are numbers.
+    """
+    entries, odd = [], []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
             continue
-        if isinstance(entry, dict):
-            entries.append(entry)
+        try:
+            entries.append(_entry(line))
+        except ValueError as error:
+            odd.append(f"line {number} is {error}")
+    if odd:
+        more = f" (and {len(odd) - 1} more)" if len(odd) > 1 else ""
+        warnings.warn(f"{path}: left out of the curve: {odd[0]}{more}", Odd, stacklevel=2)
     return entries
+
+
+def _entry(line: bytes) -> dict:
+    entry = parse_object(line)
+    for key in (*LOSS_KEYS, *STEP_KEYS, "epoch", "time"):
+        value = entry.get(key)
+        if value is None:
+            entry.pop(key, None)  # or NaN, which is no point of a curve
+        elif isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"no entry: its {key} is {value!a:.60}")
+    return entry
 
 
 def losses(entries: list[dict]) -> list[tuple[int, float]]:
@@ -101,7 +126,8 @@ def epoch_minutes(entries: list[dict]) -> float | None:
     if not timed:
         return None
     steps = max(entry["step"] / entry["epoch"] for entry in timed)
-    return steps * mean(entry["time"] for entry in timed) / 60
+    minutes = steps * mean(entry["time"] for entry in timed) / 60
+    return minutes if isfinite(minutes) else None
 
 
 def join_curves(parts: Iterable[list[tuple[int, float]]]) -> list[tuple[int, float]]:

@@ -1,6 +1,7 @@
 """What the rows' tasks are called, of which kind they are and how their metrics are read."""
 
 from dataclasses import replace
+from functools import cache
 
 from distill.report.published import facts
 from distill.results.protocol import KINDS, Protocol, declared
@@ -10,7 +11,7 @@ class Tasks:
     """Descriptions of tasks, from the rows themselves, this project's protocols and the published tables."""
 
     def __init__(self):
-        self.known = declared()
+        self.known = dict(_protocols())
         for name, said in facts()["benchmarks"].items():
             self.known[name] = Protocol(name, said["title"], "transfer", facts()["metrics"], said["headline"])
 
@@ -34,3 +35,9 @@ class Tasks:
         names = list(self.known)
         known = names.index(task.name) if task.name in names else len(names)
         return list(KINDS).index(task.kind), known, task.title, task.name
+
+
+@cache
+def _protocols() -> dict[str, Protocol]:
+    """This project's own, read once."""
+    return declared()

@@ -1,6 +1,7 @@
 """Reads results and runs, writes ``report.html`` and ``report.md``."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from distill.report.rows import newest_rows
 from distill.report.runs import find_runs
 from distill.report.sweeps import split, sweeps_of
 from distill.results.atomic import write_text
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def write_report(
@@ -41,6 +44,15 @@ def write_report(
     about = origins(single, found)
     content = Content(blocks_of(single), sweeps_of(grid), about, found, drawn, rows, superseded)
     html, table = Path(out) / "report.html", Path(out) / "report.md"
-    write_text(table, markdown(content))
-    write_text(html, page(content))
+    write_text(table, visible(markdown(content)))
+    write_text(html, visible(page(content)))
     return html, table
+
+
+def visible(text: str) -> str:
+    r"""Control characters, half pairs (names that are not UTF-8) and what turns text about, as escapes.
+
+    >>> visible("a\x1b[31m\ud8ff")
+    'a\\x1b[31m\\ud8ff'
+    """
+    return UNSEEN.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import json
+import math
 import os
 import shlex
 import sys
@@ -10,9 +11,12 @@ import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
+from distill.errors import Odd, UserError
+from distill.results.lines import finite, parse_object
 from distill.results.manifest import git_commit, versions
 
 SCHEMA = 1
+TOLD = 5  # odd lines of a file that are told one by one
 
 
 def make_row(
@@ -56,7 +60,13 @@ def make_row(
         data: the known data set's name; "" for a folder of the user's own.
         details: what a metric is made of, such as the accuracy of each class.
         figures: name -> path of a picture that was written along with the result.
+
+    Raises:
+        UserError: a metric that is NaN or infinite: nothing was measured.
     """
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise UserError(f"{task}: {name} is {value}; no row is written")
     told = dict(training_seed=training_seed, title=title, kind=kind, headline=headline, names=names)
     told |= dict(data=data, details=details, figures=figures)
     return {
@@ -90,10 +100,13 @@ def label_of(run: str, checkpoint: str | os.PathLike) -> str:
 
 
 def append(path: str | os.PathLike, row: dict) -> None:
-    """Appends one row under a file lock and syncs it; a line torn by an earlier crash is closed first."""
+    """Appends one row under a file lock and syncs it; a line torn by an earlier crash is closed first.
+
+    What is NaN or infinite in its details becomes null, as JSON has neither.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = (json.dumps(row, sort_keys=True, default=str) + "\n").encode()
+    line = (json.dumps(finite(row), sort_keys=True, default=str) + "\n").encode()
     with open(path, "ab+", buffering=0) as file:  # unbuffered: an error leaves nothing to write
         fcntl.flock(file, fcntl.LOCK_EX)
         end = file.seek(0, os.SEEK_END)
@@ -115,18 +128,35 @@ def _ends_with_newline(file, end: int) -> bool:
 
 
 def read(path: str | os.PathLike) -> list[dict]:
-    """All whole rows of a file, oldest first; [] if there is none. A torn line is skipped with a warning."""
+    """The rows of a file, oldest first, each held against ``distill.results.schema.Row``; [] without a file.
+
+    A line that is no such row (torn, of a later version, with a metric that is NaN) is left out, and a
+    warning tells its number and the reason.
+
+    Raises:
+        UserError: the path is not a file's.
+    """
+    from distill.results.schema import check_row  # pydantic: a tool's help must be quick
+
     path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; valid: a file of result rows")
     if not path.exists():
         return []
-    rows = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    rows, odd = [], 0
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            warnings.warn(f"{path}:{number}: not a whole row, skipped", stacklevel=2)
+            row = parse_object(line)
+            check_row(row)
+            rows.append(row)
+        except ValueError as error:
+            odd += 1
+            if odd <= TOLD:
+                warnings.warn(f"{path}:{number}: no result row, left out: {error}", Odd, stacklevel=2)
+    if odd > TOLD:
+        warnings.warn(f"{path}: {odd - TOLD} more lines are no result rows, left out", Odd, stacklevel=2)
     return rows
 
 

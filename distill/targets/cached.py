@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from distill.data.image_files import open_images
 from distill.data.unlabelled import AugmentedImages
 from distill.errors import UserError
-from distill.features import Pictures, Store, compare, describe, fill, read_record
+from distill.features import Pictures, Store, check_rows, compare, describe, fill, read_record
+from distill.settings import Count, Number, check_settings
 from distill.targets.base import Need, Target
 from distill.targets.teacher import Teacher
 
@@ -22,8 +23,8 @@ def write_cache(
     view: dict,
     dtype: str = "float16",
     precision: str = "float32",
-    batch_size: int = 64,
-    workers: int = 2,
+    batch_size: Count = 64,
+    workers: Number = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Fills the cache in ``folder`` with all processes together; continues what an interrupted call left.
@@ -38,13 +39,15 @@ def write_cache(
         The number of rows that were lacking.
 
     Raises:
-        UserError: the folder holds a cache of something else, too many images cannot be read, or an
-            embedding is NaN or infinite.
+        UserError: a setting out of range, a folder that holds a cache of something else, too many images
+            that cannot be read, or an embedding that is NaN or infinite.
     """
+    check_settings(write_cache, dict(batch_size=batch_size, workers=workers))
     images = open_images(data_root)
+    pictures = Pictures(images, view)
     made_from = describe(teacher.fingerprint(), len(images), images.fingerprint, view, dtype, precision)
     store = Store(folder, made_from, teacher.width)
-    return fill(store, teacher, Pictures(images, view), batch_size, workers, progress)
+    return fill(store, teacher, pictures, batch_size, workers, progress)
 
 
 class Rows:
@@ -80,7 +83,7 @@ class CachedTeacher(nn.Module, Target):
         network: the teacher that the cache must have been made with; not kept.
 
     Raises:
-        UserError: no cache there, an unfinished one, or one of another teacher.
+        UserError: no cache there, an unfinished one, one of another teacher, or a damaged one.
     """
 
     def __init__(self, folder: str, network: Teacher):
@@ -98,7 +101,9 @@ class CachedTeacher(nn.Module, Target):
         self.folder, self.data, self.width = folder, made_from["data"], network.width
         self.name, self.sha256 = f"teacher cache {folder}", network.sha256
         self.gives = frozenset({Need.EMBEDDINGS, Need.ALL_IMAGES} | ({Need.HEAD} & network.gives))
-        self.rows = Rows(Path(folder) / "embeddings.npy")
+        file = Path(folder) / "embeddings.npy"
+        check_rows(file, (self.data["images"], self.width), np.dtype(made_from["dtype"]))
+        self.rows = Rows(file)
         shape, dtype = self.rows.array.shape, self.rows.array.dtype
         self._lines = [
             *network.describe(),

@@ -8,6 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from distill.backbones import create_backbone
 from distill.checkpoints import read_weights, save_student
@@ -215,3 +218,45 @@ def test_a_flipped_bit_is_noticed(where, student, tmp_path):
     assert all(torch.equal(value, found.backbone[key]) for key, value in expected.backbone.items())
     around = bytes(content[place - 100 : place + 100])
     assert any(re.search(name, around) for name in names) or b"PK" in around, "not within a tensor"
+
+
+PLACES = st.floats(0, 1)
+DAMAGE = st.one_of(
+    st.tuples(st.just("cut"), PLACES, st.integers(1, 5000), st.just(b"")),
+    st.tuples(st.just("over"), PLACES, st.just(0), st.binary(min_size=1, max_size=64)),
+    st.tuples(st.just("into"), PLACES, st.just(0), st.binary(min_size=1, max_size=64)),
+)
+
+
+def damaged(content: bytes, damage: list[tuple]) -> bytes:
+    for kind, place, length, other in damage:
+        begin = int(place * len(content))
+        end = begin + {"cut": length, "over": len(other), "into": 0}[kind]
+        content = content[:begin] + other + content[end:]
+    return content
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(DAMAGE, min_size=1, max_size=3), st.sampled_from(["zip", "pickle", "safetensors"]))
+def test_any_damage_is_refused_or_leaves_a_file_of_tensors(contents, damage, layout):
+    """The archives of torch have checksums: what is read of a damaged one is what was written."""
+    file = contents[layout].with_name(f"damaged{contents[layout].suffix}")
+    file.write_bytes(damaged(contents[layout].read_bytes(), damage))
+    try:
+        read = read_weights(file, ARCH)
+    except UserError as error:
+        assert str(file) in str(error)
+        return
+    whole = read_weights(contents[layout], ARCH)
+    assert read.backbone.keys() == whole.backbone.keys() or layout != "zip"
+    if layout == "zip":
+        assert all(torch.equal(read.backbone[key], whole.backbone[key]) for key in whole.backbone)
+
+
+@pytest.fixture(scope="module")
+def contents(student, tmp_path_factory):
+    """The same network in three layouts; ``pickle`` is what torch wrote before version 1.6."""
+    folder, state = tmp_path_factory.mktemp("layouts"), create_backbone(ARCH).state_dict()
+    torch.save(state, folder / "old.pth", _use_new_zipfile_serialization=False)
+    save_file(state, folder / "x.safetensors")
+    return {"zip": student, "pickle": folder / "old.pth", "safetensors": folder / "x.safetensors"}

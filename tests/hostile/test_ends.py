@@ -1,39 +1,163 @@
-"""What a process that is killed leaves behind: no data worker, two seconds later."""
+"""How a run ends that is killed, asked to end, or short of something: in one line, with no process left."""
 
+import re
+import resource
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests import processes
 
+SIMCLR = ("--method", "simclr", "--student", "test_resnet", "--workers", 2, "--work-dir", "{out}")
+SMALL = ("--epochs", 500, "--batch-size", 8, "--image-size", 32)
+STATES = ("--cfg-options", "default_hooks.checkpoint.by_epoch=False")
+# tool: (arguments, what is there once it is at work, what it says of what is kept)
+AT_WORK = {
+    "distill.py": (
+        ("--data", "{data}", *SIMCLR, *SMALL, *STATES),
+        "out/iter_*.pth",
+        r".*/out/iter_\d+.pth is kept, the same command with --resume goes on from it",
+    ),
+    "cache_teacher.py": (
+        ("--data", "{data}", "--teacher", "{teacher}", "--out", "{out}", "--batch-size", 1, "--workers", 2),
+        "out/part-0.json",
+        "the rows made so far are kept in .*/out, the same command goes on",
+    ),
+    "evaluate.py": (
+        ("{teacher}", "--train", "{data}", "--val", "{data}", "--features", "{out}", "--results",
+         "{out}/rows.jsonl", "--batch-size", 1, "--workers", 2),
+        "out/*/part-0.json",
+        "results so far are in .*/rows.jsonl, the same command goes on",
+    ),
+}  # fmt: skip
 
-def kill_with_workers(victim: BaseProcess, running: Callable[[], bool]) -> list[psutil.Process]:
-    """Kills a process (-9) once it has two workers and is at work; returns those that live on."""
-    process = psutil.Process(victim.pid)
-    while len(workers := process.children()) < 2 or not running():
-        assert victim.is_alive()
+
+@pytest.fixture
+def at_work(image_folder, teacher_file, tmp_path):
+    """Starts a tool; returns its process and data workers when it is at work, and the file of its errors."""
+
+    def begin(tool: str) -> tuple[BaseProcess, list[psutil.Process], Path]:
+        arguments, sign, _ = AT_WORK[tool]
+        places = dict(data=image_folder, teacher=teacher_file, out=tmp_path / "out")
+        given = [str(each).format(**places) for each in arguments]
+        process = processes.start_tool(tool, *given, errors=tmp_path / "errors")
+        workers = psutil.Process(process.pid).children
+        wait_until(lambda: any(tmp_path.glob(sign)) and len(workers()) >= 2, process)
+        return process, workers(), tmp_path / "errors"
+
+    return begin
+
+
+def wait_until(true: Callable[[], bool], process: BaseProcess) -> None:
+    while not true():
+        assert process.is_alive()
         time.sleep(0.002)
-    victim.kill()
-    victim.join()
-    return processes.alive_after(2, workers)
 
 
-@pytest.mark.parametrize("augment_on", ["worker", "device"])
-def test_workers_of_a_training_end_with_it(augment_on, image_folder, tmp_path):
-    run = tmp_path / "run"
-    arguments = ("--method", "simclr", "--student", "test_resnet", "--data", image_folder, "--work-dir", run)
-    size = ("--epochs", 500, "--batch-size", 8, "--image-size", 32, "--workers", 2)
-    where = ("--cfg-options", f"augment_on={augment_on}", "default_hooks.checkpoint.by_epoch=False")
-    victim = processes.start_tool("distill.py", *arguments, *size, *where)
-    assert not kill_with_workers(victim, lambda: any(run.glob("iter_*.pth")))
+@pytest.mark.parametrize("tool", AT_WORK)
+def test_data_workers_end_with_a_killed_process(tool, at_work):
+    process, workers, _ = at_work(tool)
+    process.kill()
+    process.join()
+    assert not processes.alive_after(2, workers)
 
 
-def test_workers_of_a_teacher_s_cache_end_with_it(image_folder, teacher_file, tmp_path):
-    arguments = ("--data", image_folder, "--teacher", teacher_file, "--out", tmp_path / "cache")
-    victim = processes.start_tool(
-        "cache_teacher.py", *arguments, "--image-size", 224, "--batch-size", 1, "--workers", 2
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, "interrupted (Ctrl-C)"),
+        (signal.SIGTERM, "asked to end (SIGTERM)"),
+        (signal.SIGHUP, "the terminal was closed (SIGHUP)"),
+    ],
+)
+@pytest.mark.parametrize("tool", AT_WORK)
+def test_a_signal_ends_it_in_one_line(tool, number, words, at_work):
+    process, workers, errors = at_work(tool)
+    psutil.Process(process.pid).send_signal(number)
+    process.join(5)
+    assert process.exitcode == 128 + number
+    assert not processes.alive_after(2, workers)
+    assert re.fullmatch(rf"error: {re.escape(words)}; {AT_WORK[tool][2]}\n", errors.read_text())
+
+
+def test_a_signal_to_the_data_workers_too_is_told_alone(at_work):
+    """As ``scancel`` and torchrun send it."""
+    process, workers, errors = at_work("distill.py")
+    for each in (psutil.Process(process.pid), *workers):
+        each.terminate()
+    process.join(5)
+    assert process.exitcode == 143
+    assert not processes.alive_after(2, workers)
+    line = r"error: asked to end \(SIGTERM\); "
+    assert re.fullmatch(line + AT_WORK["distill.py"][2] + r"\n", errors.read_text())
+
+
+def test_a_lost_data_worker_ends_it_in_one_line(at_work):
+    process, (worker, other, *_), errors = at_work("distill.py")
+    worker.kill()
+    process.join(5)
+    assert process.exitcode == 3
+    assert not processes.alive_after(2, [other])
+    line = rf"error: a data worker was lost \(pid {worker.pid}: Killed\), perhaps for want of memory; "
+    assert re.fullmatch(line + AT_WORK["distill.py"][2] + r"\n", errors.read_text())
+
+
+def test_before_there_is_a_state_it_says_so(image_folder, tmp_path):
+    arguments = ("--data", image_folder, *SIMCLR[:-1], tmp_path / "out", *SMALL)
+    process = processes.start_tool("distill.py", *arguments, errors=tmp_path / "errors")
+    wait_until((tmp_path / "out/config.py").exists, process)
+    process.terminate()
+    process.join(5)
+    kept = "no training state was written yet, the same command begins again"
+    assert (tmp_path / "errors").read_text() == f"error: asked to end (SIGTERM); {kept}\n"
+
+
+SLOW_TO_END = """
+import signal, time
+from distill.errors import run_cli
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with Ctrl-C ignored
+def main():
+    try:
+        print("at work", flush=True)
+        time.sleep(60)
+    finally:
+        print("ending", flush=True)
+        time.sleep(60)
+run_cli(main)
+"""
+
+
+def test_a_second_ctrl_c_ends_it_at_once():
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW_TO_END], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
-    assert not kill_with_workers(victim, lambda: (tmp_path / "cache").exists())
+    for said in ("at work\n", "ending\n"):
+        assert process.stdout.readline() == said
+        process.send_signal(signal.SIGINT)
+    assert process.wait(5) == 130
+    assert process.stderr.read() == "error: interrupted (Ctrl-C) again: ended at once\n"
+
+
+def with_little_memory(tool: str, arguments: list[str], errors: Path) -> None:
+    used = psutil.Process().memory_info().vms
+    resource.setrlimit(resource.RLIMIT_AS, (used + 400_000_000, resource.RLIM_INFINITY))
+    processes._tool(tool, arguments, errors)
+
+
+def test_want_of_memory_is_one_line(image_folder, tmp_path):
+    work_dir = tmp_path / "out"
+    arguments = ("--method", "simclr", "--student", "resnet18", "--workers", 0, "--work-dir", work_dir)
+    size = ("--epochs", 1, "--batch-size", 24, "--image-size", 1024)
+    given = [str(each) for each in ("--data", image_folder, *arguments, *size)]
+    process = processes.start(with_little_memory, "distill.py", given, tmp_path / "errors")
+    process.join(60)
+    line = (tmp_path / "errors").read_text().splitlines()[-1]
+    assert process.exitcode == 2, line
+    assert re.match(r"error: out of memory \(.*\): try a smaller batch or fewer data workers; no", line)

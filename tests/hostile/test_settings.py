@@ -1,9 +1,15 @@
 """Settings out of range or of another type: one line with key, value and what is valid, and no run begun."""
 
+import copy
 import json
 import re
+from collections.abc import Iterator
+from functools import reduce
+from operator import getitem
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmengine.config import Config
 
 from distill import pretrain
@@ -194,3 +200,36 @@ def test_the_settings_of_every_method_pass_as_they_are_and_as_json(name, method_
     plain["train_dataloader"]["dataset"]["augmentation"]["size"] = 0
     with pytest.raises(UserError, match="augmentation.size is 0"):
         validate(Config(plain))
+
+
+def places(settings: dict | list, prefix: tuple = ()) -> Iterator[tuple]:
+    """The keys of all settings, of groups and lists of them too."""
+    for key, value in settings.items() if isinstance(settings, dict) else enumerate(settings):
+        yield (*prefix, key)
+        if isinstance(value, dict | list):
+            yield from places(value, (*prefix, key))
+
+
+SINGLE = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8))
+VALUES = st.recursive(
+    SINGLE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("aB.", max_size=4), inner)
+)
+
+
+@pytest.mark.parametrize("method", ["compress_1q", "swav", "pcd"])
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_any_value_of_any_key_passes_or_is_refused_in_one_line(whole_configs, method, data):
+    config = copy.deepcopy(whole_configs[method])
+    *groups, key = data.draw(st.sampled_from(list(places(config))))
+    value = data.draw(VALUES)
+    reduce(getitem, groups, config)[key] = value
+    try:
+        validate(Config(config))
+    except UserError as error:
+        assert "\n" not in str(error)
+
+
+@pytest.fixture(scope="module")
+def whole_configs(method_inputs):
+    return {name: recipe(**arguments(name, method_inputs))[0].to_dict() for name in KEYS}

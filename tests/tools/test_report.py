@@ -15,8 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from distill.report import published, write_report
 from distill.report.published import facts
-from distill.report.rows import FIELDS
 from distill.results.rows import append, make_row, read
+from distill.results.schema import Row
 
 TOOL = Path(__file__).parents[2] / "tools/report.py"
 VOID = {"meta", "col", "br", "line", "polyline", "link", "img"}
@@ -201,7 +201,7 @@ def test_rows_may_lack_everything_that_is_newer(results, tmp_path):
     """Rows of before: no title, kind, headline, names, training seed, data, details or figures."""
     old = tmp_path / "old.jsonl"
     for row in read(results):
-        append(old, {key: row[key] for key in FIELDS})
+        append(old, {key: row[key] for key in Row.__required_keys__})
     assert "31.0 ± 1.0" in write_report([old], tmp_path / "out")[0].read_text()
 
 
@@ -299,7 +299,7 @@ def test_numbers_that_cannot_be_drawn_are_no_obstacle(tmp_path):
     for number, value in enumerate(values):
         grid = {"grid": {"a": value}} if number % 2 else {}
         details = {"per_class": {"cat": value, "dog": None}, "sweep": {"lr 1": {}}} | grid
-        metrics = {} if number == 3 else {"1nn": value, "20nn": 1.0}
+        metrics = {} if number == 3 else {"1nn": number, "20nn": 1.0}
         row = make_row(
             "knn", f"m{number}", "random", "resnet18", 0, metrics, "x", "", {}, 1.0, details=details
         )
@@ -310,7 +310,7 @@ def test_numbers_that_cannot_be_drawn_are_no_obstacle(tmp_path):
 def test_a_torn_last_line_is_passed_over(results, tmp_path):
     with results.open("a") as file:
         file.write('{"task": "kn')
-    with pytest.warns(UserWarning, match="not a whole row"):
+    with pytest.warns(UserWarning, match="not whole JSON"):
         assert write_report([results], tmp_path / "out")
 
 
@@ -319,11 +319,6 @@ def test_a_torn_last_line_is_passed_over(results, tmp_path):
     [
         (None, "no such results file"),
         ("", "no result rows in"),
-        ('{"task": "knn"}\n', "row 1 lacks label"),
-        (
-            json.dumps(dict.fromkeys(FIELDS, {}) | {"details": 3}),
-            "row 1: details is 3; needed: a JSON object",
-        ),
     ],
 )
 def test_unusable_results_are_one_line_and_leave_nothing(tmp_path, content, message):

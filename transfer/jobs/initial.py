@@ -144,12 +144,13 @@ def _teacher(checkpoint: str, label: str | None) -> Initial:
 
 
 def _from_file(source: str, label: str | None, arch: str | None = None) -> Initial:
-    from distill.checkpoints import init_of
+    from distill.checkpoints import file_and_key, init_of
     from distill.results import label_of
 
     found = _read(source, arch)
     name = label_of(found.meta["run"], source) if "run" in found.meta else name_of(source)
-    weights = str(Path(source).resolve()) if Path(source).is_file() else source
+    file, key = file_and_key(source)
+    weights = str(file.resolve()) + (f"::{key}" if key else "") if file.is_file() else source
     pixels = (tuple(found.mean), tuple(found.std))
     seed = found.meta.get("seed")
     return Initial(init_of(found), label or name, found.arch, weights, found.sha256, *pixels, seed)
@@ -163,7 +164,7 @@ def _read(source: str, arch: str | None):
 
 def _is_name(checkpoint: str) -> bool:
     """It is the name of an architecture, and no file."""
-    return not Path(checkpoint).is_file() and not checkpoint.endswith((".pth", ".pt"))
+    return not (Path(checkpoint).is_file() or checkpoint.endswith((".pth", ".pt")) or "::" in checkpoint)
 
 
 def name_of(checkpoint: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from distill.errors import UserError
 from distill.results.atomic import write_json, write_text
+from distill.results.lines import parse_object
 from transfer.datasets.find import Data
 from transfer.jobs.initial import Initial
 from transfer.jobs.schedule import Schedule
@@ -101,9 +102,7 @@ class Run:
 
     def check_folder(self) -> None:
         """UserError if the folder holds a run with other settings, whose checkpoints must not be resumed."""
-        path = self.folder / "job.json"
-        if path.exists():
-            known = json.loads(path.read_text()).get("settings", {})
+        if (known := settings_in(self.folder)) is not None:
             for key in {**self.settings, **known}:
                 there, now = known.get(key), self.settings.get(key)
                 if there != now:
@@ -123,6 +122,22 @@ class Run:
         write_text(self.folder / self.filled.file, self.filled.text)
         write_json(path, {"settings": self.settings, "job": asdict(self.job)})
         return path
+
+
+def settings_in(folder: Path) -> dict | None:
+    """The settings of the run in a folder, as its ``job.json`` tells them; None where there is none.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    path = folder / "job.json"
+    if not path.exists():
+        return None
+    try:
+        found = parse_object(path.read_bytes()).get("settings", {})
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); remove {folder}, and its run is made again") from error
+    return found if isinstance(found, dict) else {}
 
 
 def make_run(job: Job, fill: Callable[[Job], Filled]) -> Run:

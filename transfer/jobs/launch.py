@@ -1,12 +1,12 @@
 """One seed as a process of its own, or one process a GPU: its command, and what came of it."""
 
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 
 from distill.errors import UserError
+from distill.results.lines import parse_object
 from transfer.jobs.job import Job, Run
 from transfer.jobs.queue import Process, Task
 
@@ -27,9 +27,22 @@ def task(name: str, run: Run) -> Task:
 
 
 def result(run: Run) -> dict | None:
-    """The content of ``result.json``: metrics, the step it was resumed from, seconds. None: not done yet."""
+    """The content of ``result.json``: metrics, the step it was resumed from, seconds. None: not done yet.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     path = run.folder / RESULT
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        found = parse_object(path.read_bytes())
+        metrics, seconds = found["metrics"], found["seconds"]
+        if not all(isinstance(number, int | float) for number in [seconds, *metrics.values()]):
+            raise ValueError("metrics or seconds that are no numbers")
+        return {"metrics": metrics, "resumed_from": found["resumed_from"], "seconds": seconds}
+    except (ValueError, KeyError, AttributeError) as error:
+        raise UserError(f"{path}: damaged ({error}); remove it, and the run is finished again") from error
 
 
 def outcome(run: Run, process: Process) -> dict:

@@ -29,13 +29,25 @@ def teacher_of(checkpoint: str) -> tuple[str, str | None]:
 
 
 def _told_by(config: Path) -> dict:
-    """``model.teacher`` of a resolved config, {} if it has none; the file is read and not run."""
-    for node in ast.parse(config.read_text()).body:
+    """``model.teacher`` of a resolved config, {} if it has none; the file is read and not run.
+
+    Raises:
+        UserError: the file is not Python.
+    """
+    try:
+        body = ast.parse(config.read_bytes()).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # each is Python's word
+        raise UserError(f"--init teacher: {config} is no config ({error}); give teacher=FILE") from error
+    for node in body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "model":
             teacher = _keywords(node.value).get("teacher")
             parts = _keywords(teacher) if teacher else {}
-            return {key: part.value for key, part in parts.items() if isinstance(part, ast.Constant)}
+            return {key: part.value for key, part in parts.items() if _is_text(part)}
     return {}
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _keywords(call: ast.expr) -> dict[str, ast.expr]:

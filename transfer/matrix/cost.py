@@ -1,6 +1,5 @@
 """The cost of a plan: time from rows of the same kind, disk from finished runs of the same kind."""
 
-import json
 import math
 import shutil
 import statistics
@@ -10,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from distill.errors import UserError
-from transfer.jobs.job import Run
+from transfer.jobs.job import Run, settings_in
 from transfer.jobs.launch import RESULT
 
 KIND = ("benchmark", "config_sha256", "arch", "gpus")  # settings of runs that cost the same
@@ -35,7 +34,7 @@ def time_left(runs: Sequence[Run], rows: Sequence[dict], places: int) -> str:
 
 def expected_seconds(run: Run, rows: Sequence[dict]) -> float | None:
     """Mean duration of uninterrupted runs of the same kind; None if there is no row of one."""
-    whole = [row for row in rows if row.get("settings", {}).get("resumed_from") == 0]
+    whole = [row for row in rows if row["settings"].get("resumed_from") == 0 and "seconds" in row]
     same = [row["seconds"] for row in whole if _same_kind(row["settings"], run.settings)]
     return statistics.fmean(same) if same else None
 
@@ -66,9 +65,7 @@ def expected_bytes(run: Run, work_dir: Path) -> tuple[int, bool]:
     If there is none, it is a lower bound: the checkpoints of the backbone without its heads.
     """
     for result in sorted(work_dir.glob(f"{run.job.benchmark}/*/seed_*/{RESULT}")):
-        job = result.with_name("job.json")
-        known = json.loads(job.read_text()).get("settings", {}) if job.exists() else {}
-        if _same_kind(known, run.settings):
+        if _same_kind(settings_in(result.parent) or {}, run.settings):
             return _size(result.parent), True
     return CHECKPOINTS * COPIES * _weights(run.job.initial.arch), False
 

@@ -172,7 +172,7 @@ def find_row(run: Run, rows: Sequence[dict]) -> dict | None:
     job, initial = run.job, run.job.initial
     known = results.find(rows, task=job.benchmark, label=initial.label, init=initial.init, seed=job.seed)
     for row in known:
-        if {key: row["settings"].get(key) for key in run.settings} == run.settings:
+        if {key: row["settings"].get(key) for key in run.settings} == run.settings and row["metrics"]:
             return row
     return None
 

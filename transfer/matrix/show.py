@@ -82,7 +82,8 @@ def metrics_of(row: dict) -> str:
 def summary(rows: Sequence[dict]) -> str:
     """Mean and sample standard deviation of every metric over the seeds."""
     first = rows[0]
-    told = [f"{name} {spread([row['metrics'][name] for row in rows])}" for name in first["metrics"]]
+    names = [name for name in first["metrics"] if all(name in row["metrics"] for row in rows)]
+    told = [f"{name} {spread([row['metrics'][name] for row in rows])}" for name in names]
     seeds = counted(len(rows), "seed")
     return f"{first['task']}, {first['label']} ({first['init']}), {seeds}: {', '.join(told)}"
 
@@ -100,7 +101,8 @@ def table(plan: Plan, rows: Mapping[tuple[str, int], dict]) -> list[str]:
             lines.append([cell.benchmark.name, cell.benchmark.headline])
         found = [rows[cell.name, seed] for seed in cell.seeds if (cell.name, seed) in rows]
         few = f" ({len(found)} of {len(cell.seeds)} seeds)" if len(found) < len(cell.seeds) else ""
-        values = [row["metrics"][cell.benchmark.headline] for row in found]
+        headline = cell.benchmark.headline
+        values = [row["metrics"][headline] for row in found if headline in row["metrics"]]
         lines[-1].append(spread(values) + few if values else "failed")
     return _aligned(lines)
 

@@ -225,6 +225,23 @@ def test_older_files_are_told_by_their_method(resnet, tmp_path, method, file, in
     assert init_of(read_weights(tmp_path / file)) == init
 
 
+def test_one_of_several_networks_is_taken_by_its_key(tmp_path):
+    """As timm's ``state_dict_ema``, DeiT's ``model_ema``."""
+    plain, averaged = (create_backbone("resnet18").state_dict() for _ in range(2))
+    file = tmp_path / "x.pth"
+    torch.save({"model": plain, "model_ema": averaged, "epoch": 3}, file)
+    first, second = read_weights(file), read_weights(f"{file}::model_ema")
+    assert torch.equal(first.backbone["conv1.weight"], plain["conv1.weight"])
+    assert torch.equal(second.backbone["conv1.weight"], averaged["conv1.weight"])
+    assert (second.path, second.dropped) == (f"{file}::model_ema", ("model",))
+    assert second.note.startswith("`model_ema` taken, as asked; architecture told by its keys")
+    assert first.sha256 != second.sha256, "rows and caches must not take one for the other"
+    with pytest.raises(UserError, match="no state dict 'epoch' in the file; valid: model, model_ema"):
+        read_weights(f"{file}::epoch")
+    with pytest.raises(UserError, match="no such checkpoint file: .*y.pth"):
+        read_weights(f"{tmp_path / 'y.pth'}::model")
+
+
 def test_what_a_file_leaves_open_is_said(resnet, tmp_path):
     """resnetblur18 has resnet18's keys and other layers: nothing but the file's own word tells them apart."""
     state = create_backbone("resnet18").state_dict()
@@ -237,7 +254,9 @@ def test_what_a_file_leaves_open_is_said(resnet, tmp_path):
     assert note(state, "resnetblur18") == ["  architecture as given: the file does not name it"]
     assert note({"arch": "resnet18", "state_dict": state}) == []
     several = {"arch": "resnet18", "model": state, "model_ema": state, "optimizer": {"state": {}}}
-    assert note(several) == ["  `model` taken, one of several state dicts in the file"]
+    assert note(several) == [
+        "  `model` taken, one of several state dicts in the file (FILE::KEY takes another)"
+    ]
     assert read_weights(tmp_path / "x.pth").dropped == ("model_ema",)
 
 

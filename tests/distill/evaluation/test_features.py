@@ -146,9 +146,9 @@ def test_an_image_size_that_the_network_does_not_take_is_one_line(image_folder):
     [
         (dict(image_size=64, resize=32), "resize is 32; valid: image_size"),
         (dict(resize="stretch"), r"resize is 'stretch'; valid: image_size \(224\) or more, 'squash'"),
-        (dict(interpolation="cubic"), "valid: bilinear, bicubic"),
+        (dict(interpolation="cubic"), "valid: 'bilinear' or 'bicubic'"),
         (dict(batch_size=0), "batch_size"),
-        (dict(precision="half"), "precision is 'half'; valid: float32, bfloat16, float16"),
+        (dict(precision="half"), "precision is 'half'; valid: 'float32', 'bfloat16' or 'float16'"),
     ],
 )
 def test_bad_settings_are_refused(settings, message):

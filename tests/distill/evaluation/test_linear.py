@@ -51,5 +51,5 @@ def test_defaults_are_the_papers():
 
 
 def test_bad_settings_are_refused():
-    with pytest.raises(UserError, match="linear: epochs"):
+    with pytest.raises(UserError, match="linear.epochs"):
         Linear(epochs=0)

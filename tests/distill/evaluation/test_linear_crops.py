@@ -159,7 +159,7 @@ def test_of_several_learning_rates_the_best_is_reported_and_all_are_told(backbon
     assert found.outcome.details == {"lr": 0.3, "sweep": {"1e-09": alone[0], "0.3": alone[1]}}
     assert found.metrics == {"top1": alone[1]} and alone[1] > alone[0]
     assert "learning rate 0.3" in lines and found.settings["linear_crops"]["lr"] == (1e-9, 0.3)
-    with pytest.raises(UserError, match="lr above 0"):
+    with pytest.raises(UserError, match="lr is .*greater than 0"):
         LinearCrops(lr=(0.3, 0.0))
 
 

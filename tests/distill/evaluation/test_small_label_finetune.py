@@ -118,7 +118,7 @@ def test_defaults_are_the_papers():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(epochs=0), "epochs and batch_size must be at least 1"),
+        (dict(epochs=0), "epochs is 0; valid: greater than or equal to 1"),
         (dict(epochs=5), r"milestones is \(12, 16\); valid: epochs below 5, the last"),
         (dict(labels=("5%",)), "lr is .*valid: a number above 0 for each part, {'5%': 0.01}"),
         (dict(lr=0.1), "lr is 0.1; valid: a number above 0 for each part"),

@@ -107,7 +107,7 @@ def test_lists_on_the_command_line(run_here, checkpoint, tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(lr=0.0), "batch_size must be at least 1, lr above 0"),
+        (dict(lr=0.0), "lr is 0.0; valid: greater than 0"),
         (dict(labels=("5%",)), "small_label_linear.epochs is .*valid: a number for each part, {'5%': 30}"),
         (dict(epochs=60), "small_label_linear.epochs is 60; valid: a number for each part"),
         (dict(labels=("1-shot",)), "labels '1-shot'; valid: a share of them"),

@@ -113,5 +113,5 @@ def test_defaults_are_the_papers():
     assert (sgd.lr, sgd.momentum, sgd.weight_decay, sgd.batch_size) == (0.01, 0.9, 1e-6, 16)
     assert (sgd.iterations, sgd.drop_every, sgd.gamma) == (80_000, 5_000, 0.5)
     assert (svm.folds, svm.positive_weight, len(svm.costs)) == (3, 2, 11)
-    with pytest.raises(UserError, match="voc07_svm: folds"):
+    with pytest.raises(UserError, match="voc07_svm.folds"):
         VOC07SVM(folds=1)

@@ -1,6 +1,7 @@
 """A benchmark's lazy config with everything filled in that depends on backbone, data and machine."""
 
 import inspect
+import re
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -52,7 +53,7 @@ def fill(job: Job) -> Filled:
     _fill_sizes(cfg.dataloader, job)
     _fill_machine(cfg.train, job, schedule)
     if job.data.proposals:
-        cfg.train.proposals = job.data.proposals  # rows of others are another table
+        cfg.train.proposals = plain(job.data.proposals)  # rows of others are another table
         lines.append(f"proposals:       {job.data.proposals}")
     set_keys(cfg, job.options)
     frozen = max(node.frozen for node in _nodes(cfg.model) if node.get("_target_") is DistilledBackbone)
@@ -95,7 +96,7 @@ def _fill_model(model: DictConfig, job: Job) -> None:
     channels = stage_widths(initial.arch)
     for node in _nodes(model):
         if node.get("_target_") is DistilledBackbone:
-            node.arch, node.weights = initial.arch, initial.weights
+            node.arch, node.weights = initial.arch, plain(initial.weights)
             if not initial.weights:
                 node.frozen = 0  # random weights hold nothing worth freezing
         if node.get("_target_") is own_res5:
@@ -112,6 +113,20 @@ def _fill_model(model: DictConfig, job: Job) -> None:
     model.pixel_mean, model.pixel_std = initial.mean_255, initial.std_255
 
 
+def plain(text: str) -> str:
+    r"""A name as OmegaConf gives it back: not taken for an interpolation.
+
+    Raises:
+        UserError: ``???``, which stands for a missing value there, or an end of a line that their YAML loses.
+
+    >>> plain("a ${b}")
+    'a \\${b}'
+    """
+    if text == "???" or set(text) & set("\x85\u2028\u2029"):
+        raise UserError(f"the name {text!a}, which Detectron2's configs cannot hold: give it another")
+    return re.sub(r"(\\*)\$\{", r"\1\1\\${", text)
+
+
 def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
     """A config and all configs in it, except dataclasses and what interpolations point to."""
     yield cfg
@@ -123,21 +138,23 @@ def _nodes(cfg: DictConfig) -> Iterator[DictConfig]:
 
 def _fill_data(loaders: DictConfig, job: Job) -> None:
     data, train, test = job.data, loaders.train, loaders.test
-    common = {"root": data.root, "classes": list(data.classes)}
+    annotations = [plain(job.annotations), plain(data.test_annotations)]
+    # what builds the config copies its lists into a config once more
+    common = {"root": plain(data.root), "classes": [plain(plain(name)) for name in data.classes]}
     if data.layout in BOXES:
         train.dataset = L(voc_dicts)(split="trainval", **common)
         test.dataset = L(voc_dicts)(split="test", filter_empty=False, **common)
         loaders.evaluator = L(VocEvaluator)(split="test", **common)
         if data.proposals:
-            train.dataset.proposals, test.dataset.proposals = job.annotations, data.test_annotations
+            train.dataset.proposals, test.dataset.proposals = annotations
     elif data.layout in MASKS:
         common["layout"] = data.layout
         train.dataset, test.dataset = (L(mask_dicts)(split=split, **common) for split in ("train", "val"))
         loaders.evaluator = L(MaskEvaluator)(split="val", **common)
     else:
-        train.dataset = L(coco_dicts)(annotations=job.annotations, pictures=data.train_pictures)
+        train.dataset = L(coco_dicts)(annotations=annotations[0], pictures=plain(data.train_pictures))
         test.dataset = L(coco_dicts)(
-            annotations=data.test_annotations, pictures=data.test_pictures, filter_empty=False
+            annotations=annotations[1], pictures=plain(data.test_pictures), filter_empty=False
         )
         loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
     train.mapper["_target_"] = test.mapper["_target_"] = Mapper
@@ -161,7 +178,7 @@ def _fill_sizes(loaders: DictConfig, job: Job) -> None:
 
 def _fill_machine(train: DictConfig, job: Job, schedule: Schedule) -> None:
     train.device = "cuda" if job.gpus else "cpu"
-    train.output_dir, train.seed = job.folder, job.seed
+    train.output_dir, train.seed = plain(job.folder), job.seed
     train.eval_period = 0  # once, at the end
     train.log_period = 10
     # A tenth of the run, neither seconds nor days apart.

@@ -4,13 +4,13 @@ import copy
 import warnings
 from collections.abc import Iterator
 from functools import cache
-from pprint import pformat
 
 from mmengine.config import Config
 
 from transfer.frameworks.openmmlab.options import check_options
 from transfer.frameworks.openmmlab.schedule import fit_schedule, read_schedule
 from transfer.frameworks.openmmlab.sizes import set_sizes
+from transfer.frameworks.text import literal
 from transfer.jobs.job import Filled, Job
 from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.policy import first_stages
@@ -61,7 +61,7 @@ def fill(config: Config, job: Job) -> Filled:
 def as_text(config: Config) -> str:
     """The config as a file that ``Config.fromfile`` reads."""
     parts = config.to_dict().items()
-    return "".join(f"{key} = {pformat(value, width=108, sort_dicts=False)}\n" for key, value in parts)
+    return "".join(f"{key} = {literal(value)}\n" for key, value in parts)
 
 
 @cache
