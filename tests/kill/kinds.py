@@ -109,7 +109,7 @@ def kinds(given: Material) -> dict[str, Kind]:
                    "linear_crops.epochs=4"), rows, share=10,
         ),
         "transfer detectron2": _transfer(given, "voc07_det", "detectron2"),
-        "transfer mmdet": _transfer(given, "coco_lowshot_1k", "mmdet", "--split-size", 4),
+        "transfer mmdet": _transfer(given, "coco_lowshot_1k", "mmdet", "--split-size", 2),
         "transfer mmseg": _transfer(given, "voc12_seg", "mmseg"),
         "report": Kind(_words("report.py", given.rows, "--out", "run"), files, share=4),
         "convert": Kind(

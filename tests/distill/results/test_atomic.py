@@ -1,12 +1,15 @@
 """Files appear whole or not at all."""
 
+import errno
 import os
 import platform
+import re
 import subprocess
 import sys
 
 import pytest
 
+from distill.errors import explain
 from distill.results.atomic import atomic_path, remove_rests_of_the_dead, write_json, write_text
 
 
@@ -34,3 +37,11 @@ def test_rests_of_processes_that_are_no_more_are_removed_and_others_stay(tmp_pat
         file.touch()
     remove_rests_of_the_dead(tmp_path)
     assert set(tmp_path.iterdir()) == {here, elsewhere}
+
+
+def test_a_full_disk_is_told_with_its_path_and_what_is_free(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "not yet" / "file"))
+    text, code, _ = explain(full)
+    assert code == 2
+    told = f"error: No space left on device: {tmp_path}/not yet/file"
+    assert re.fullmatch(rf"{re.escape(told)} \([\d,.]+ MB free there\)", text)
