@@ -13,6 +13,7 @@ from tests.kill.material import Material
 
 TIMES = ("time", "seconds")
 OF_THE_RESUME = ("resumed_from",)
+OF_THE_FOLDER = ("annotations",)  # the path of a split below it
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def rows(folder: Path) -> dict:
 
 def _timeless(value: object) -> object:
     if isinstance(value, dict):
-        left_out = (*TIMES, *OF_THE_RESUME)
+        left_out = (*TIMES, *OF_THE_RESUME, *OF_THE_FOLDER)
         return {key: _timeless(each) for key, each in value.items() if key not in left_out}
     return value
 
