@@ -5,12 +5,14 @@ import errno
 import io
 import os
 import re
+import shutil
 import signal
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
 from typing import NoReturn
 
 _format = warnings.formatwarning
@@ -69,7 +71,7 @@ def _expected(error: BaseException) -> tuple[str, int]:
     if isinstance(error, UserError):
         return _one_line(error), 2
     if isinstance(error, OSError) and error.errno in MENDABLE:
-        return os.strerror(error.errno) + (f": {error.filename}" if error.filename else ""), 2
+        return os.strerror(error.errno) + _where(error), 2
     reason = " ".join(str(error).split())
     if isinstance(error, MemoryError | OSError | RuntimeError) and _OUT_OF_MEMORY.search(
         f"{type(error).__name__}: {reason}"
@@ -79,6 +81,17 @@ def _expected(error: BaseException) -> tuple[str, int]:
         how = found[2] or "it ended"
         return f"a data worker was lost (pid {found[1]}: {how}), perhaps for want of memory", LOST
     return "", 1
+
+
+def _where(error: OSError) -> str:
+    """The path that an error names; of a full disk, how much of it is free."""
+    if not error.filename:
+        return ""
+    where = f": {os.fsdecode(error.filename)}"
+    if error.errno != errno.ENOSPC:
+        return where
+    folder = next(filter(os.path.isdir, map(str, Path(os.fsdecode(error.filename)).absolute().parents)), "/")
+    return f"{where} ({shutil.disk_usage(folder).free / 1e6:,.1f} MB free there)"
 
 
 # torch has no class of its own for these but on GPUs

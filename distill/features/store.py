@@ -13,7 +13,6 @@ import errno
 import io
 import os
 import shutil
-import uuid
 from pathlib import Path
 from typing import get_args
 
@@ -23,7 +22,7 @@ from distill.data.images import too_many_unreadable
 from distill.distributed import rank
 from distill.errors import UserError
 from distill.features.records import Dtype, Precision, Record, check_rows, read_part, read_whole
-from distill.results.atomic import write_json
+from distill.results.atomic import beside, remove_rests_of_the_dead, write_json
 from distill.results.manifest import differing_keys, flatten
 
 DTYPES, PRECISIONS = get_args(Dtype), get_args(Precision)
@@ -180,6 +179,7 @@ class Store:
     def _remove_parts(self) -> None:
         for part in self.folder.glob("part-*.json"):
             part.unlink(missing_ok=True)
+        remove_rests_of_the_dead(self.folder)
 
     def _check(self) -> None:
         if error := too_many_unreadable(sorted(self.unreadable), self.count):
@@ -217,7 +217,7 @@ def _record(folder: Path) -> dict:
 
 def _write_first(path: Path, value: dict) -> None:
     """Writes JSON, unless another process was first."""
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    part = beside(path)
     write_json(part, value)
     try:
         os.link(part, path)

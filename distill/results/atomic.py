@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
     The folder is made if need be. A reader sees the old file or the new one, never a part of it.
     """
-    part = _beside(path)
+    part = beside(path)
     try:
         yield part
         _take_place(part, path)
@@ -22,10 +23,11 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
         raise
 
 
-def _beside(path: str | os.PathLike) -> Path:
+def beside(path: str | os.PathLike) -> Path:
+    """A temporary path of this process beside ``path``, whose folder is made if need be."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
 
 
 def _take_place(part: Path, path: str | os.PathLike) -> None:
@@ -37,6 +39,24 @@ def _take_place(part: Path, path: str | os.PathLike) -> None:
 def atomic_rests(folder: str | os.PathLike) -> list[Path]:
     """Temporary files in ``folder`` of processes that write now, or were killed while they wrote."""
     return sorted(Path(folder).glob(".*.part"))
+
+
+def remove_rests_of_the_dead(folder: str | os.PathLike) -> None:
+    """Removes temporary files of processes of this machine that are no more; others may be at work."""
+    for part in atomic_rests(folder):
+        machine, _, pid = part.name.removesuffix(".part").rpartition(".")
+        if machine.endswith(f".{platform.node()}") and pid.isdigit() and not _is_alive(int(pid)):
+            part.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        pass
+    return True
 
 
 def write_bytes(path: str | os.PathLike, content: bytes | memoryview) -> None:
@@ -65,7 +85,7 @@ def begin_tensors(path: str | os.PathLike, content: dict) -> Callable[[], None]:
     """
     import torch  # most of what uses this module has no tensors
 
-    part = _beside(path)
+    part = beside(path)
 
     def finish() -> None:
         with _cleaned_up(part, path):

@@ -1,8 +1,16 @@
 """Files appear whole or not at all."""
 
+import errno
+import os
+import platform
+import re
+import subprocess
+import sys
+
 import pytest
 
-from distill.results.atomic import atomic_path, write_json, write_text
+from distill.errors import explain
+from distill.results.atomic import atomic_path, remove_rests_of_the_dead, write_json, write_text
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
@@ -15,3 +23,25 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
     assert list(path.parent.iterdir()) == [path]
     write_json(path, {"b": 1, "a": 2})
     assert path.read_text() == '{\n  "a": 2,\n  "b": 1\n}\n'
+
+
+def test_rests_of_processes_that_are_no_more_are_removed_and_others_stay(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    mine = f".a.json.{platform.node()}"
+    gone, here, elsewhere = (
+        tmp_path / name
+        for name in (f"{mine}.{ended.pid}.part", f"{mine}.{os.getpid()}.part", f".a.json.x.{ended.pid}.part")
+    )
+    for file in (gone, here, elsewhere):
+        file.touch()
+    remove_rests_of_the_dead(tmp_path)
+    assert set(tmp_path.iterdir()) == {here, elsewhere}
+
+
+def test_a_full_disk_is_told_with_its_path_and_what_is_free(tmp_path):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(tmp_path / "not yet" / "file"))
+    text, code, _ = explain(full)
+    assert code == 2
+    told = f"error: No space left on device: {tmp_path}/not yet/file"
+    assert re.fullmatch(rf"{re.escape(told)} \([\d,.]+ MB free there\)", text)
