@@ -90,7 +90,8 @@ def _where(error: OSError) -> str:
     where = f": {os.fsdecode(error.filename)}"
     if error.errno != errno.ENOSPC:
         return where
-    folder = next(filter(os.path.isdir, map(str, Path(os.fsdecode(error.filename)).absolute().parents)), "/")
+    path = Path(os.fsdecode(error.filename)).absolute()
+    folder = next(filter(os.path.isdir, map(str, (path, *path.parents))), "/")
     return f"{where} ({shutil.disk_usage(folder).free / 1e6:,.1f} MB free there)"
 
 
@@ -102,16 +103,19 @@ _LOST_WORKER = re.compile(
 
 
 @contextmanager
-def kept(told: Callable[[], str]) -> Iterator[None]:
+def kept(told: Callable[[], str], folder: str | os.PathLike) -> Iterator[None]:
     """Whatever ends the process within it, but for a mistake, is told with ``told()``.
 
     That says what is kept and which command goes on. Of several, one within the other, the outermost counts.
+    An error of the system that names no path, such as that of a log on a full disk, is one of ``folder``.
     """
     try:
         yield
     except UserError:
         raise
     except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = os.fspath(folder)
         error.__notes__ = [told()]
         raise
 

@@ -50,7 +50,7 @@ def main() -> None:
     from distill.peers import of_torchrun
 
     so_far = f"the rows made so far are kept in {args.out}, {GO_ON}"
-    with of_torchrun(GO_ON), kept(lambda: so_far):
+    with of_torchrun(GO_ON), kept(lambda: so_far, args.out):
         run(args)
 
 

@@ -246,7 +246,7 @@ def main() -> None:
     def done(name: str) -> bool:
         return {row["task"] for row in results.find(results.read(file), label=name)} >= UNASKED.keys()
 
-    with kept(lambda: f"what is done is kept in {args.out}, the same command goes on"):
+    with kept(lambda: f"what is done is kept in {args.out}, the same command goes on", args.out):
         for name, run in RUNS.items():
             if run.method in chosen and not done(name):
                 print(f"\n== {name}", flush=True)

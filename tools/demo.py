@@ -105,7 +105,7 @@ def main() -> None:
     if args.fresh:
         shutil.rmtree(out, ignore_errors=True)
     started = time.time()
-    with kept(lambda: "the same command goes on with the step that was not done"):
+    with kept(lambda: "the same command goes on with the step that was not done", out):
         for number, (what, command) in enumerate(STEPS.items(), start=1):
             command = command.replace("{out}", shlex.quote(str(out)))
             run_step(what, command, f"{number}/{len(STEPS)}", out / "done" / f"{number:02d}")

@@ -219,7 +219,8 @@ def main() -> None:
 
     planned = args.data_root is not None or args.protocols == "all"
     more = f", {GO_ON}" if planned or args.features else ""
-    with of_torchrun(GO_ON), kept(lambda: f"results so far are in {results_file(args)}{more}"):
+    results = results_file(args)
+    with of_torchrun(GO_ON), kept(lambda: f"results so far are in {results}{more}", results.parent):
         run(args, chosen, planned)
 
 

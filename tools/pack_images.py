@@ -52,7 +52,7 @@ def main() -> None:
     check(args)
     from distill.data.pack import pack
 
-    with kept(lambda: f"whole shards are kept in {args.out}, the same command goes on"):
+    with kept(lambda: f"whole shards are kept in {args.out}, the same command goes on", args.out):
         packed = pack(args.data, args.out, args.max_side, round(args.shard_size * 1e6), args.workers)
     sizes = [size for _, size in packed.record["shards"]]
     same = "as that of" if packed.record["fingerprint"] == packed.record["source"] else "not that of"

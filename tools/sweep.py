@@ -173,7 +173,7 @@ def main() -> int:
     found, failed = cells(args), 0
     Path(args.out).mkdir(parents=True, exist_ok=True)
     so_far = f"what is done is kept in {args.out}, the same command goes on"
-    with open(Path(args.out) / ".lock", "w") as lock, kept(lambda: so_far):
+    with open(Path(args.out) / ".lock", "w") as lock, kept(lambda: so_far, args.out):
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -93,7 +93,8 @@ def main(argv: list[str] | None = None) -> None:
     disk = check_space([run for _, run in plan.waiting], plan.work_dir)
     print(*plan_lines(plan, disk), sep="\n", flush=True)
     if not options.dry_run:
-        with kept(lambda: f"finished runs are in {plan.results}, the same command goes on with the others"):
+        so_far = f"finished runs are in {plan.results}, the same command goes on with the others"
+        with kept(lambda: so_far, plan.work_dir):
             execute(plan)
 
 

@@ -45,14 +45,11 @@ def write_arrays(path: str | os.PathLike, kind: str, record: dict, arrays: dict[
         end += -(-array.nbytes // ALIGNED) * ALIGNED
     header = {"kind": kind, "record": record, "arrays": layout, "bytes": end}
     with atomic_path(path) as part:
-        try:
-            with open(part, "wb") as file:
-                file.write(_line(header | {"sha256": _digest(header, arrays.values())}))
-                for array in arrays.values():
-                    file.write(np.ascontiguousarray(array))
-                    file.write(bytes(-array.nbytes % ALIGNED))
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        with open(part, "wb") as file:
+            file.write(_line(header | {"sha256": _digest(header, arrays.values())}))
+            for array in arrays.values():
+                file.write(np.ascontiguousarray(array))
+                file.write(bytes(-array.nbytes % ALIGNED))
 
 
 def map_arrays(path: str | os.PathLike, kind: str) -> Mapped:

@@ -106,7 +106,7 @@ def pretrain(
         check_name(config.work_dir)
         with held(config.work_dir) if peers.first else nullcontext():
             state = where_to_start(config.work_dir, resume, peers)
-            with kept(lambda: _kept(config.work_dir)):
+            with kept(lambda: _kept(config.work_dir), config.work_dir):
                 _train(config, notes, state, accept_changes, say)
     return Path(config.work_dir) / "last.pth"
 

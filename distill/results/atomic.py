@@ -18,8 +18,10 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield part
         _take_place(part, path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(part)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 
@@ -62,10 +64,7 @@ def _is_alive(pid: int) -> bool:
 def write_bytes(path: str | os.PathLike, content: bytes | memoryview) -> None:
     """Writes ``content`` to ``path`` atomically; raises OSError (a full disk) with the path named."""
     with atomic_path(path) as part:
-        try:
-            part.write_bytes(content)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        part.write_bytes(content)
 
 
 def write_tensors(path: str | os.PathLike, content: dict) -> None:
