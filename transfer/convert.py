@@ -32,7 +32,7 @@ from types import ModuleType
 from distill.backbones.weights import Weights
 from distill.checkpoints import file_and_key
 from distill.errors import UserError, unknown
-from distill.results.atomic import write_text
+from distill.results.atomic import beside, remove_rests_of_the_dead, write_text
 from transfer.frameworks import FRAMEWORKS, Framework
 from transfer.frameworks.text import quoted
 from transfer.network.compare import TOLERANCE, compare, sample_images
@@ -180,8 +180,9 @@ def _quiet() -> Iterator[None]:
 def _all_or_nothing(folder: Path) -> Iterator[Path]:
     """A temporary folder whose files move to ``folder`` on success; on failure nothing of it stays."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
-    part = folder / f".converting-{os.getpid()}"
-    part.mkdir(parents=True)
+    part = beside(folder / "converting")
+    remove_rests_of_the_dead(folder)
+    part.mkdir()
     try:
         yield part
         for path in part.iterdir():

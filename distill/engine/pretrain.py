@@ -172,7 +172,8 @@ def _for_runner(config: Config, state: Path | None) -> Config:
         config.launcher = "pytorch"  # from here on as under torchrun, whose variables are set
     if config.batch_size % processes:
         raise UserError(f"batch_size {config.batch_size} cannot be divided among {processes} processes")
-    if config.batch_size == processes and not config.get("sync_batch_norm"):
+    synchronised = processes > 1 and torch.cuda.is_available() and config.get("sync_batch_norm")
+    if config.batch_size == processes and not synchronised:
         raise UserError(
             f"batch_size {config.batch_size} is one image a process, of which batch norm has no variance; "
             f"valid: {2 * processes} or more"

@@ -17,7 +17,7 @@ from distill.checkpoints.files import read_file
 from distill.checkpoints.students import FORMAT
 from distill.errors import UserError
 from distill.registry import HOOKS
-from distill.results.atomic import atomic_rests, begin_tensors
+from distill.results.atomic import atomic_rests, begin_tensors, remove_rest
 
 
 def training_states(work_dir: str | Path) -> list[Path]:
@@ -38,7 +38,7 @@ def find_training_state(work_dir: str | Path) -> Path | None:
 def remove_unfinished(work_dir: str | Path) -> None:
     """Removes what a killed process had begun to write in ``work_dir``; no run may be at work there."""
     for part in atomic_rests(work_dir):
-        part.unlink(missing_ok=True)
+        remove_rest(part)
 
 
 def read_training_state(path: str | os.PathLike) -> dict:

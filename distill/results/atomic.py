@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,16 +40,24 @@ def _take_place(part: Path, path: str | os.PathLike) -> None:
 
 
 def atomic_rests(folder: str | os.PathLike) -> list[Path]:
-    """Temporary files in ``folder`` of processes that write now, or were killed while they wrote."""
+    """Temporary files and folders in ``folder`` of processes that write now, or were killed meanwhile."""
     return sorted(Path(folder).glob(".*.part"))
 
 
 def remove_rests_of_the_dead(folder: str | os.PathLike) -> None:
-    """Removes temporary files of processes of this machine that are no more; others may be at work."""
+    """Removes temporary files and folders of processes of this machine that are no more; others may work."""
     for part in atomic_rests(folder):
         machine, _, pid = part.name.removesuffix(".part").rpartition(".")
         if machine.endswith(f".{platform.node()}") and pid.isdigit() and not _is_alive(int(pid)):
-            part.unlink(missing_ok=True)
+            remove_rest(part)
+
+
+def remove_rest(part: Path) -> None:
+    """Removes what ``atomic_rests`` found."""
+    if part.is_dir():
+        shutil.rmtree(part, ignore_errors=True)
+    else:
+        part.unlink(missing_ok=True)
 
 
 def _is_alive(pid: int) -> bool:

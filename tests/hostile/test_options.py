@@ -86,7 +86,7 @@ CASES = {
     DISTIL: {
         "--epochs 0": COUNT,
         "--batch-size 0": COUNT,
-        "--batch-size 1": "batch norm has no variance; valid: 2 or more",
+        "--batch-size 1 --epochs 1": "batch norm has no variance; valid: 2 or more",
         "--image-size 0": COUNT,
         "--lr 0": "greater than 0",
         "--lr nan": "a finite number",
