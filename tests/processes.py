@@ -54,6 +54,7 @@ def start_tool(name: str, *arguments, errors: str | os.PathLike = os.devnull) ->
 
 def _tool(name: str, arguments: list[str], errors: str | os.PathLike) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with Ctrl-C ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one under nohup with this
     os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     sys.stdout, sys.stderr = open(os.devnull, "w"), open(2, "w", closefd=False)
     sys.argv = [name, *arguments]

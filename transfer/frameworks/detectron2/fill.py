@@ -16,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from distill.engine.options import parse_options
 from distill.errors import UserError, unknown
 from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
-from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, train_loader, voc_dicts
+from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
 from transfer.frameworks.detectron2.fast_rcnn import OwnBoxHead, box_head_width
 from transfer.frameworks.detectron2.masks import MaskEvaluator, mask_dicts
 from transfer.jobs.job import Filled, Job
@@ -162,7 +162,6 @@ def _fill_data(loaders: DictConfig, job: Job) -> None:
         loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
     train.mapper["_target_"] = test.mapper["_target_"] = Mapper
     train.num_workers = test.num_workers = job.workers
-    train["_target_"], train.seed = train_loader, job.seed
 
 
 def _fill_sizes(loaders: DictConfig, job: Job) -> None:
