@@ -121,7 +121,7 @@ def test_networks_without_maps_and_bad_settings_are_one_line():
             PooledLayers(Backbone(arch).eval(), size, 9000)
     with pytest.raises(UserError, match="dimensions is 0"):
         PlacesLayers(dimensions=0)
-    with pytest.raises(UserError, match="dtype is 'half'; valid: float16, float32"):
+    with pytest.raises(UserError, match="dtype is 'half'; valid: 'float16' or 'float32'"):
         PlacesLayers(dtype="half")
 
 
