@@ -73,10 +73,11 @@ def label_of_weights(weights: Weights) -> str:
     """What reports and figures call a network: its run's name, else the file's or the model's."""
     if weights.source == "random":
         return f"random {weights.arch}"
-    path, _ = file_and_key(weights.path)
+    path, key = file_and_key(weights.path)
     if run := weights.meta.get("run"):
         return label_of(run, path)
-    return path.name.split(".")[0] if path.is_file() else path.name.removeprefix("timm:")
+    name = path.name.split(".")[0] if path.is_file() else path.name.removeprefix("timm:")
+    return f"{name} {key}" if key else name
 
 
 def init_of(weights: Weights) -> str:

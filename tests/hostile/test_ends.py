@@ -43,11 +43,11 @@ AT_WORK = {
 def at_work(image_folder, teacher_file, tmp_path):
     """Starts a tool; returns its process and data workers when it is at work, and the file of its errors."""
 
-    def begin(tool: str) -> tuple[BaseProcess, list[psutil.Process], Path]:
+    def begin(tool: str, *more: str) -> tuple[BaseProcess, list[psutil.Process], Path]:
         arguments, sign, _ = AT_WORK[tool]
         places = dict(data=image_folder, teacher=teacher_file, out=tmp_path / "out")
         given = [str(each).format(**places) for each in arguments]
-        process = processes.start_tool(tool, *given, errors=tmp_path / "errors")
+        process = processes.start_tool(tool, *given, *more, errors=tmp_path / "errors")
         workers = psutil.Process(process.pid).children
         wait_until(lambda: any(tmp_path.glob(sign)) and len(workers()) >= 2, process)
         return process, workers(), tmp_path / "errors"
@@ -61,9 +61,11 @@ def wait_until(true: Callable[[], bool], process: BaseProcess) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("tool", AT_WORK)
-def test_data_workers_end_with_a_killed_process(tool, at_work):
-    process, workers, _ = at_work(tool)
+@pytest.mark.parametrize(
+    "command", [*((tool,) for tool in AT_WORK), ("distill.py", "augment_on=device")], ids=" ".join
+)
+def test_data_workers_end_with_a_killed_process(command, at_work):
+    process, workers, _ = at_work(*command)
     process.kill()
     process.join()
     assert not processes.alive_after(2, workers)

@@ -160,6 +160,7 @@ def test_rows_are_called_after_the_checkpoint():
     assert name_of("work_dirs/compress_1q_resnet18/last.pth") == "compress_1q_resnet18"
     assert name_of("runs/seed/epoch_12.pth") == "seed"
     assert name_of("weights/moco_v2.pth.tar") == "moco_v2"
+    assert name_of("weights/deit.pth::model_ema") == "deit model_ema"
 
 
 def test_random_needs_only_an_architecture():

@@ -168,8 +168,14 @@ def _is_name(checkpoint: str) -> bool:
 
 
 def name_of(checkpoint: str) -> str:
-    """A checkpoint's name for a report: its file's, or its folder's if the file is just ``last.pth``."""
-    path = Path(checkpoint)
+    """A checkpoint's name for a report: its file's, or its folder's if the file is just ``last.pth``.
+
+    ``FILE::KEY`` has the key behind it.
+    """
+    from distill.checkpoints import file_and_key
+
+    path, key = file_and_key(checkpoint)
     stem = path.name.split(".")[0]
     plain = stem in NAMELESS or re.fullmatch(r"(epoch|iter)_\d+", stem)
-    return path.resolve().parent.name if plain else stem
+    name = path.resolve().parent.name if plain else stem
+    return f"{name} {key}" if key else name

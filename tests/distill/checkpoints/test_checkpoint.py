@@ -7,7 +7,14 @@ import torch
 
 from distill.backbones import Backbone, create_backbone, output_width
 from distill.backbones.weights import load_strict
-from distill.checkpoints import init_of, random_weights, read_file, read_weights, save_student
+from distill.checkpoints import (
+    init_of,
+    label_of_weights,
+    random_weights,
+    read_file,
+    read_weights,
+    save_student,
+)
 from distill.errors import UserError
 from distill.modules.heads import mlp
 from distill.targets import Teacher
@@ -236,6 +243,7 @@ def test_one_of_several_networks_is_taken_by_its_key(tmp_path):
     assert (second.path, second.dropped) == (f"{file}::model_ema", ("model",))
     assert second.note.startswith("`model_ema` taken, as asked; architecture told by its keys")
     assert first.sha256 != second.sha256, "rows and caches must not take one for the other"
+    assert (label_of_weights(first), label_of_weights(second)) == ("x", "x model_ema")
     with pytest.raises(UserError, match="no state dict 'epoch' in the file; valid: model, model_ema"):
         read_weights(f"{file}::epoch")
     with pytest.raises(UserError, match="no such checkpoint file: .*y.pth"):
