@@ -21,7 +21,7 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq --constr
 # $(call need,CONDITION,MESSAGE): stops with one line unless the shell condition holds
 need = @$(1) 2>/dev/null || { echo "error: $(2)" >&2; exit 1; }
 
-.PHONY: help setup demo test doctor clean detectron2
+.PHONY: help setup demo distil test docs doctor clean detectron2
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -33,10 +33,16 @@ setup: $(STAMP)-ready detectron2 ## make .venv and install everything, pinned; a
 demo: setup ## run the main job on made-up data: distil, evaluate, convert, transfer, report
 	@$(BIN)/python tools/demo.py
 
+distil: $(STAMP)-packages ## distillation alone: no compiler is needed; runs that half of the demo
+	@$(BIN)/python tools/demo.py --without-transfer
+
 test: setup ## lint, check who imports whom, and run all tests
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+
+docs: $(STAMP)-packages ## make the site of docs/ in build/site, warnings as errors, and say which file to open
+	@$(BIN)/python tools/build_docs.py
 
 doctor: setup ## say what is installed, what works, and how to mend what does not
 	@$(BIN)/python tools/doctor.py
@@ -60,7 +66,7 @@ $(STAMP)-venv:
 $(STAMP)-packages: setup.py constraints.txt | $(STAMP)-venv
 	@echo "[2/4] torch, timm, mmengine and the rest: a download of about 3 GB"
 	@$(INSTALL) torch torchvision
-	@$(INSTALL) --no-build-isolation --editable '.[faiss-cpu,dev]'
+	@$(INSTALL) --no-build-isolation --editable '.[faiss-cpu,docs,dev]'
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || $(INSTALL) --no-deps --force-reinstall opencv-python-headless
 	@touch $@
 

@@ -31,11 +31,18 @@ EXTRAS = {
     "mmlab": ["mmcv==2.1.0", "mmdet==3.3.0", "mmsegmentation==1.2.2", "ftfy", "regex"],
     "faiss-cpu": ["faiss-cpu>=1.8"],
     "faiss-gpu": ["faiss-gpu>=1.8"],
+    # what `tools/convert_backbone.py --to onnx` writes and verifies with
+    "onnx": ["onnx>=1.20", "onnxruntime>=1.23", "onnxscript>=0.6"],
     "grad-cam": ["grad-cam>=1.5"],
+    # what `make docs` makes the site with
+    "docs": ["furo>=2025.9", "myst-parser>=5", "sphinx>=9"],
     "dev": ["hypothesis", "import-linter>=2.7", "markdown-it-py", "pytest>=8.1", "pytest-xdist", "ruff"],
 }
 # faiss-cpu and faiss-gpu are the same module: `all` takes the one that runs everywhere
-EXTRAS["all"] = [*EXTRAS["mmlab"], *EXTRAS["faiss-cpu"], *EXTRAS["grad-cam"], *EXTRAS["dev"]]
+EXTRAS["all"] = [
+    *EXTRAS["mmlab"], *EXTRAS["faiss-cpu"], *EXTRAS["onnx"], *EXTRAS["grad-cam"], *EXTRAS["docs"],
+    *EXTRAS["dev"],
+]  # fmt: skip
 
 
 def version() -> str:

@@ -1,7 +1,6 @@
 """Collective operations; with one process they return their input."""
 
 import os
-import re
 
 import torch
 import torch.distributed as dist
@@ -18,32 +17,6 @@ def world_size() -> int:
 def rank() -> int:
     """This process's number, 0 without ``torch.distributed``."""
     return dist.get_rank() if world_size() > 1 else 0
-
-
-def read_slurm() -> None:
-    """Sets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT, as torchrun does, from srun's.
-
-    The processes meet on the step's first machine. MASTER_ADDR and MASTER_PORT stay if they are set; by
-    default the port is a function of job and step, so that two of them on one machine do not meet.
-    """
-    found = os.environ
-    nodes = found.get("SLURM_STEP_NODELIST") or found["SLURM_JOB_NODELIST"]
-    step = int(found.get("SLURM_JOB_ID", 0)) + int(found.get("SLURM_STEP_ID", 0))
-    gpus = torch.cuda.device_count() or int(found["SLURM_NTASKS"])
-    # with --gpus-per-task each process sees its own GPU alone, as number 0
-    found["LOCAL_RANK"] = str(int(found["SLURM_LOCALID"]) % gpus)
-    found["RANK"], found["WORLD_SIZE"] = found["SLURM_PROCID"], found["SLURM_NTASKS"]
-    found.setdefault("MASTER_ADDR", first_host(nodes))
-    found.setdefault("MASTER_PORT", str(20000 + step % 12000))
-
-
-def first_host(nodes: str) -> str:
-    """The first of SLURM's compressed host names.
-
-    >>> first_host("rack[2-3,7]gpu[01-04],login"), first_host("alone")
-    ('rack2gpu01', 'alone')
-    """
-    return re.sub(r"\[([^],-]+)[^]]*\]", r"\1", nodes).split(",")[0]
 
 
 def own_cores() -> int:

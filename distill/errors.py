@@ -3,20 +3,23 @@
 import difflib
 import errno
 import io
+import logging
 import os
 import re
 import shutil
 import signal
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import NoReturn
 
 _format = warnings.formatwarning
 MENDABLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.EPERM)
+TELLING = 1.0  # seconds in which the first process tells a mistake
 LOST = 3  # exit code for a lost process: another one of the run, or a data worker
 ENDING = {signal.SIGINT: "interrupted (Ctrl-C)", signal.SIGTERM: "asked to end (SIGTERM)"}
 ENDING |= {signal.SIGHUP: "the terminal was closed (SIGHUP)"} if hasattr(signal, "SIGHUP") else {}
@@ -54,17 +57,18 @@ def unknown(kind: str, name: str, valid: Iterable[str], at_most: int = 30) -> Us
 def explain(error: BaseException) -> tuple[str, int, bool]:
     """What a tool prints of an error, its exit code, and whether it is an expected one.
 
-    Expected are, in one line: a ``UserError``, a full disk, a missing permission and want of memory (exit
-    code 2), a lost data worker (3), Ctrl-C (130), SIGTERM (143) and SIGHUP (129). What ``kept`` knows stands
-    behind it. Anything else is a bug (1) and keeps its traceback, as all do under ``DISTILL_TRACEBACK=1``.
+    Expected are, in one line: a ``UserError``, a full disk, a missing permission, a file or folder that is
+    gone, and want of memory (exit code 2), a lost data worker (3), Ctrl-C (130), SIGTERM (143) and SIGHUP
+    (129). What ``kept`` knows stands behind it. Anything else is a bug (1) and keeps its traceback, as all do
+    under ``DISTILL_TRACEBACK=1``.
     """
-    text, code = _expected(error)
+    text, code = expected(error)
     if not text or os.environ.get("DISTILL_TRACEBACK") == "1":
         return "".join(traceback.format_exception(error)).rstrip(), code, bool(text)
     return "; ".join([f"error: {text}", *getattr(error, "__notes__", [])]), code, True
 
 
-def _expected(error: BaseException) -> tuple[str, int]:
+def expected(error: BaseException) -> tuple[str, int]:
     """An expected error in words, and its exit code; "" and 1 for a bug."""
     if isinstance(error, KeyboardInterrupt):
         return str(error) or ENDING[signal.SIGINT], getattr(error, "code", 130)
@@ -72,6 +76,10 @@ def _expected(error: BaseException) -> tuple[str, int]:
         return _one_line(error), 2
     if isinstance(error, OSError) and error.errno in MENDABLE:
         return os.strerror(error.errno) + _where(error), 2
+    if isinstance(error, FileNotFoundError) and str(error.strerror).startswith("No usable temporary"):
+        return f"{error.strerror}: is the disk full?", 2
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"no such file or folder: {_gone(error)}; was it removed or renamed meanwhile?", 2
     reason = " ".join(str(error).split())
     if isinstance(error, MemoryError | OSError | RuntimeError) and _OUT_OF_MEMORY.search(
         f"{type(error).__name__}: {reason}"
@@ -107,17 +115,33 @@ def kept(told: Callable[[], str], folder: str | os.PathLike) -> Iterator[None]:
     """Whatever ends the process within it, but for a mistake, is told with ``told()``.
 
     That says what is kept and which command goes on. Of several, one within the other, the outermost counts.
-    An error of the system that names no path, such as that of a log on a full disk, is one of ``folder``.
     """
     try:
-        yield
+        with naming(folder):
+            yield
     except UserError:
         raise
     except BaseException as error:
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = os.fspath(folder)
-        error.__notes__ = [told()]
+        if os.path.isdir(folder) or not isinstance(error, FileNotFoundError):  # else nothing is kept
+            error.__notes__ = [told()]
         raise
+
+
+@contextmanager
+def naming(folder: str | os.PathLike) -> Iterator[None]:
+    """Within it an error of the system that names no path, as a log's on a full disk, names ``folder``."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = os.fspath(folder)
+        raise
+
+
+def _gone(error: FileNotFoundError) -> Path:
+    """What is not there: the path that an error names, or the outermost folder around it."""
+    path = Path(os.path.abspath(os.fsdecode(error.filename)))
+    return next((each for each in reversed(path.parents) if not each.exists()), path)
 
 
 def run_cli(main: Callable[[], int | None]) -> NoReturn:
@@ -130,6 +154,7 @@ def run_cli(main: Callable[[], int | None]) -> NoReturn:
         sys.argv.remove("--traceback")
         os.environ["DISTILL_TRACEBACK"] = "1"
     warnings.formatwarning = _format_warning
+    logging.raiseExceptions = False  # a full disk is reported once, by us, and not by every line of a log
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name that is not UTF-8 is shown all the same
@@ -182,15 +207,22 @@ def children_may_end() -> None:
 
 @contextmanager
 def told_by_first() -> Iterator[None]:
-    """Within it, mistakes that all processes of a launcher find alike are told by the first of them alone."""
+    """Within it, mistakes that all processes of a launcher find alike are told by the first of them alone.
+
+    The others end later: a launcher ends all at the first end, and one that was ended tells nothing.
+    """
     if os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")) == "0":
         yield
         return
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         try:
             yield
-        except UserError:
-            sys.exit(2)
+        except Interrupted as error:
+            sys.exit(error.code)
+        except (UserError, SystemExit) as error:  # argparse's mistakes are the latter
+            with suppress(Interrupted):  # the launcher has seen that the first is gone
+                time.sleep(TELLING)
+            sys.exit(getattr(error, "code", 2))
 
 
 def _format_warning(message, category, filename, lineno, line=None) -> str:

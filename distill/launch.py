@@ -7,9 +7,14 @@ torchrun itself prints a page more, on every machine, when a process has failed.
 
 import logging
 import os
+import signal
 import sys
+import time
 
 from distill.errors import UserError, run_cli
+
+ENDED = 128 + signal.SIGTERM  # exit code of a process that was asked to end
+STAYING = 3.0  # seconds in which the agents of other machines still find this one, which may hold their store
 
 
 def main(arguments: list[str]) -> int:
@@ -21,18 +26,26 @@ def main(arguments: list[str]) -> int:
     from torch.distributed.run import parse_args, run
 
     logging.disable(logging.CRITICAL)
+    given = parse_args(arguments)
     try:
-        run(parse_args(arguments))
+        run(given)
     except RendezvousError as error:
-        raise UserError(f"the machines did not meet: {error}") from error
+        what = "the machines did not meet, or the one that --rdzv-endpoint names has ended"
+        raise UserError(f"{what}: {error}") from error
     except SignalException as error:  # passed on to the processes, which have told it
         return 128 + error.sigval
     except ChildFailedError as error:
-        number, failure = error.get_first_failure()
-        if all(other.exitcode < 0 for other in error.failures.values()):  # none of them could say why
-            how = failure.signal_name()
-            raise UserError(f"process {number} (pid {failure.pid}) was ended by {how}") from error
-        return max(other.exitcode for other in error.failures.values())
+        if given.nnodes not in ("1", "1:1"):
+            time.sleep(STAYING)
+        # torchrun asks the others to end after the first failure: their exit code says nothing of the cause
+        codes = {number: failure.exitcode for number, failure in error.failures.items()}
+        if told := [code for code in codes.values() if code >= 0 and code != ENDED]:
+            return max(told)
+        if all(code == ENDED for code in codes.values()):
+            return ENDED
+        number, failure = error.get_first_failure()  # none of them could say why
+        how = failure.signal_name()
+        raise UserError(f"process {number} (pid {failure.pid}) was ended by {how}") from error
     return 0
 
 

@@ -21,7 +21,8 @@ from typing import NoReturn
 
 import torch.distributed as dist
 
-from distill.errors import LOST, UserError, children_may_end, explain
+from distill.errors import LOST, UserError, children_may_end, explain, told_by_first
+from distill.launchers import choose_launcher, read_slurm
 
 GRACE = 2.0  # seconds in which the cause of an error may arrive from another process
 GONE = 30  # seconds of silence after which a machine counts as gone
@@ -73,12 +74,19 @@ def ending_together(several: bool, go_on: str = RESUME) -> Iterator["Alone"]:
 
 
 @contextmanager
-def of_torchrun(go_on: str) -> Iterator["Alone"]:
-    """Within it ``torch.distributed`` runs if torchrun started this process; its processes end together.
+def launched(launcher: str | None, go_on: str) -> Iterator["Alone"]:
+    """Within it ``torch.distributed`` runs if a launcher started this process; its processes end together.
 
     It uses gloo: the tools that call it need each process's number and exchange nothing that is on a GPU.
+
+    Raises:
+        UserError: as ``choose_launcher`` does.
     """
-    several = "TORCHELASTIC_RUN_ID" in os.environ
+    with told_by_first():
+        launcher = choose_launcher(launcher)
+    if launcher == "slurm":
+        read_slurm()
+    several = launcher != "none"
     with ending_together(several, go_on) as peers:
         if several:
             dist.init_process_group("gloo")

@@ -17,8 +17,10 @@ DATASETS = _child("dataset", root.DATASETS, "distill.data.unlabelled")
 SAMPLERS = _child("data sampler", root.DATA_SAMPLERS, "distill.data.sampler")
 TRANSFORMS = _child("transform", root.TRANSFORMS, "distill.data.views")
 OPTIMIZERS = _child("optimizer", root.OPTIMIZERS, "distill.engine.optimizers")
+PARAM_SCHEDULERS = _child("parameter scheduler", root.PARAM_SCHEDULERS)
 HOOKS = _child(
-    "hook", root.HOOKS, "distill.engine.hooks", "distill.engine.training_states", "distill.evaluation.hook"
-)
+    "hook", root.HOOKS, "distill.engine.hooks", "distill.engine.training_states", "distill.evaluation.hook",
+    "distill.evaluation.collapse",
+)  # fmt: skip
 LOG_PROCESSORS = _child("log processor", root.LOG_PROCESSORS, "distill.engine.step_log")
 EVALUATORS = _child("evaluator", root.EVALUATOR, "distill.evaluation")

@@ -6,6 +6,7 @@ import os
 import runpy
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 # One thread here and in the tools that tests start: sums of floats depend on the number of threads, and
@@ -177,5 +178,34 @@ def run_here(monkeypatch, capsys):
         output, errors = capsys.readouterr()
         assert exit_.value.code == code, errors
         return errors if code else output
+
+    return run
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Runs Python in a process that has the installed packages, but not this project; returns its output."""
+    start = "\n".join(
+        [
+            "import sys",
+            f"sys.path += {sorted({sysconfig.get_path('purelib'), sysconfig.get_path('platlib')})!r}",
+            "for project in ('distill', 'transfer'):",
+            "    try:",
+            "        __import__(project)",
+            "    except ImportError:",
+            "        continue",
+            "    raise SystemExit(f'{project} can be imported here')",
+            "",
+        ]
+    )
+
+    def run(code: str, *args) -> str:
+        # -S: the packages' folder is named above, so that no .pth file in it adds an editable install
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", start + code, *map(str, args)],
+            capture_output=True, text=True, cwd=tmp_path, env={"OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     return run

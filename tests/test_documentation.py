@@ -157,8 +157,9 @@ def test_commands_of_docstrings(path):
         parse(command)
 
 
-def test_commands_of_the_demo():
-    for command in module_of("demo.py").STEPS.values():
+@pytest.mark.parametrize("steps", ["WHOLE", "WITHOUT_TRANSFER"])
+def test_commands_of_the_demo(steps):
+    for command in getattr(module_of("demo.py"), steps).values():
         (call,) = commands(command)
         parse(call)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.errors import kept, run_cli, told_by_first  # noqa: E402
+from distill.launchers import add_launcher  # noqa: E402
 
 GO_ON = "the same command goes on"
 
@@ -30,6 +31,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--output", choices=["backbone", "head", "auto"], default="backbone",
                         help="which embeddings: pooled features, those of the projection head, or the head's "
                         "if there is one (default: backbone; SEED uses auto)")  # fmt: skip
+    parser.add_argument("--pooling", choices=["token", "mean", "both"],
+                        help="of a transformer: class token, mean of the patches' tokens, or one after the "
+                        "other (default: its own)")  # fmt: skip
     parser.add_argument("--out", required=True, metavar="DIR", help="folder of the cache")
     parser.add_argument("--image-size", type=int, default=224)
     parser.add_argument(
@@ -39,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--amp", action="store_true", help="compute in mixed precision (GPU)")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
+    add_launcher(parser)
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser
 
@@ -47,10 +52,10 @@ def main() -> None:
     with told_by_first():
         args = parser().parse_args()
 
-    from distill.peers import of_torchrun
+    from distill.peers import launched
 
     so_far = f"the rows made so far are kept in {args.out}, {GO_ON}"
-    with of_torchrun(GO_ON), kept(lambda: so_far, args.out):
+    with launched(args.launcher, GO_ON), kept(lambda: so_far, args.out):
         run(args)
 
 
@@ -63,7 +68,7 @@ def run(args: argparse.Namespace) -> None:
 
     precision = mixed_precision() if args.amp else "float32"
     say = print if rank() == 0 else lambda *_, **__: None
-    teacher = Teacher(args.teacher, args.arch, args.output)
+    teacher = Teacher(args.teacher, args.arch, args.output, pooling=args.pooling)
     say("\n".join(teacher.describe()))
     check_image_size(teacher.backbone, args.image_size, args.image_size)  # before the cache is laid out
     teacher.to(default_device())

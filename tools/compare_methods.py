@@ -83,6 +83,7 @@ RUNS = {
     "cluster classification": Run("cluster_classification"),
     "Reg": Run("reg"),
     "Reg-BN": Run("reg_bn"),
+    "feature matching": Run("feature_matching", "live", lr=1e-2, warmup=0.5),
     "probabilistic transfer": Run("probabilistic_transfer"),
     "SEED's l2 distance": Run("seed_l2"),
     "SEED's k-means": Run("seed_kmeans", lr=1e-3),
@@ -179,8 +180,9 @@ def train(args: argparse.Namespace, name: str, run: Run) -> Path:
     }
     return pretrain(
         run.method, f"{args.data}/train", args.student, teacher, teacher_cache=cache,
-        work_dir=str(Path(args.out) / file_name(name)), resume=True, seed=args.seed, cfg_options=options,
+        work_dir=str(Path(args.out) / file_name(name)), resume=True, seed=args.seed, launcher="none",
         epochs=args.epochs, batch_size=args.batch_size, image_size=args.image_size, workers=args.workers,
+        cfg_options=options,
     )  # fmt: skip
 
 
@@ -198,16 +200,18 @@ def file_name(name: str) -> str:
 
 
 def measure(args: argparse.Namespace, name: str, weights, init: str) -> None:
-    """Evaluates frozen features and adds a row a protocol to ``results.jsonl``."""
+    """Evaluates frozen features and adds a row to ``results.jsonl`` for each protocol that has none."""
     from distill import results
     from distill.backbones import Backbone
     from distill.evaluation import Extraction, build, evaluate, list_labelled
 
     folders = [list_labelled(Path(args.data) / part) for part in ("train", "val")]
     extraction = Extraction(args.image_size, args.image_size, workers=args.workers)
-    evaluators = [build(task, args.seed) for task in UNASKED]
+    file = Path(args.out) / "results.jsonl"
+    measured = {row["task"] for row in results.find(results.read(file), label=name)}
+    evaluators = [build(task, args.seed) for task in UNASKED if task not in measured]
     for result in evaluate(Backbone.from_weights(weights), *folders, evaluators, extraction):
-        results.append(Path(args.out) / "results.jsonl", result.row(name, init, weights, args.seed))
+        results.append(file, result.row(name, init, weights, args.seed))
 
 
 def table(rows: list[dict]) -> list[str]:
@@ -242,6 +246,7 @@ def main() -> None:
         if method not in methods:
             raise unknown("method", method, methods)
     file = Path(args.out) / "results.jsonl"
+    file.parent.mkdir(parents=True, exist_ok=True)
 
     def done(name: str) -> bool:
         return {row["task"] for row in results.find(results.read(file), label=name)} >= UNASKED.keys()

@@ -3,7 +3,8 @@
 
 Images -> a self-supervised teacher -> a distilled student -> frozen-feature evaluation -> conversion ->
 detection and segmentation, beside a random student -> report. A second call skips the finished steps;
-`--fresh` starts over.
+`--fresh` starts over. `--without-transfer` stops after the evaluation: it needs neither MMDetection nor
+MMSegmentation.
 """
 
 import argparse
@@ -42,7 +43,7 @@ EVALUATE = (
     "--results {out}/results.jsonl"
 )
 TRANSFER = "--smoke --gpus 0 --data-root {out}/data --work-dir {out}/transfer"
-STEPS = {
+DISTILLATION = {
     "write the demo data": "python -m distill.demo {out}/data",
     f"train a teacher without labels (SimCLR, {TEACHER})": (
         f"python tools/distill.py --method simclr --student {TEACHER} --epochs 20 "
@@ -57,6 +58,8 @@ STEPS = {
     ),
     "evaluate the student": f"python tools/evaluate.py {{out}}/student/last.pth {EVALUATE}",
     "evaluate a random network": f"python tools/evaluate.py --random --arch {STUDENT} {EVALUATE}",
+}
+TRANSFERS = {
     "convert the student for MMDetection and verify it": (
         "python tools/convert_backbone.py {out}/student/last.pth --to mmdet --out {out}/converted"
     ),
@@ -67,9 +70,14 @@ STEPS = {
         for benchmark in ("coco_lowshot_1k_syncbn", "voc12_seg")
         for init in ("distilled", "random")
     },
+}
+WHOLE = DISTILLATION | TRANSFERS | {
     "write the report": (
         "python tools/report.py {out}/results.jsonl {out}/transfer/results.jsonl --out {out}/report"
-    ),
+    )
+}
+WITHOUT_TRANSFER = DISTILLATION | {
+    "write the report": "python tools/report.py {out}/results.jsonl --out {out}/report"
 }
 
 
@@ -78,6 +86,7 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--out", default="work_dirs/demo", help="folder of everything (%(default)s)")
+    parser.add_argument("--without-transfer", action="store_true", help="distillation and evaluation alone")
     parser.add_argument("--fresh", action="store_true", help="remove the folder first")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser
@@ -104,12 +113,15 @@ def main() -> None:
     os.chdir(ROOT)
     if args.fresh:
         shutil.rmtree(out, ignore_errors=True)
+    steps = WITHOUT_TRANSFER if args.without_transfer else WHOLE
     started = time.time()
+    (out / "done").mkdir(parents=True, exist_ok=True)
     with kept(lambda: "the same command goes on with the step that was not done", out):
-        for number, (what, command) in enumerate(STEPS.items(), start=1):
+        for number, (what, command) in enumerate(steps.items(), start=1):
             command = command.replace("{out}", shlex.quote(str(out)))
-            run_step(what, command, f"{number}/{len(STEPS)}", out / "done" / f"{number:02d}")
-    print(f"\nthe main job took {(time.time() - started) / 60:.1f} minutes")
+            run_step(what, command, f"{number}/{len(steps)}", out / "done" / f"{number:02d}")
+    done = "the distillation half" if args.without_transfer else "the main job"
+    print(f"\n{done} took {(time.time() - started) / 60:.1f} minutes")
     print(f"open {out / 'report' / 'report.html'}")
 
 

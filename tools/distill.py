@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 r"""Trains a student.
 
+  python tools/distill.py --data DIR --teacher NAME_OR_FILE --student mobilenetv3_large_100
+  python tools/distill.py --data DIR --teacher NAME_OR_FILE --student resnet18 --method compress_1q
   python tools/distill.py CONFIG
-  python tools/distill.py --method compress_1q --data DIR --teacher NAME_OR_FILE \
-      --student mobilenetv3_large_100
 
 Training data is any folder of images, however nested, or what tools/pack_images.py made of one; labels are
 not needed. Several GPUs:
@@ -11,7 +11,6 @@ not needed. Several GPUs:
 """
 
 import argparse
-import logging
 import os
 import sys
 from pathlib import Path
@@ -20,15 +19,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.engine.options import parse_options  # noqa: E402
 from distill.errors import UserError, run_cli, told_by_first  # noqa: E402
+from distill.launchers import add_launcher  # noqa: E402
 
 
 def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("config", nargs="?", help="config file; or leave it out and name a --method")
-    quick = parser.add_argument_group("without a config file: a method's published settings")
-    quick.add_argument("--method", help="a file name of configs/_base_; docs/methods.md explains them")
+    parser.add_argument("config", nargs="?", help="config file; or leave it out and give --data")
+    quick = parser.add_argument_group("without a config file: a method's own settings")
+    quick.add_argument(
+        "--method", metavar="NAME",
+        help="a file name of configs/_base_ (default: feature_matching); docs/methods.md explains them",
+    )  # fmt: skip
     quick.add_argument("--data", metavar="DIR", help="folder of training images, or of shards")
     quick.add_argument(
         "--teacher", metavar="NAME_OR_FILE", help="checkpoint file, or a timm name for timm's weights"
@@ -37,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     quick.add_argument("--student", metavar="NAME", help="any timm name, or alexnet_compress")
     quick.add_argument("--teacher-cache", metavar="DIR", help="embeddings written by tools/cache_teacher.py")
     quick.add_argument("--epochs", type=int)
-    quick.add_argument("--batch-size", type=int, help="over all processes; scales the learning rate linearly")
+    quick.add_argument("--batch-size", type=int, help="over all processes; scales the learning rate")
     quick.add_argument("--image-size", type=int, help="side of the training views in pixels")
     quick.add_argument(
         "--lr", type=float, help="learning rate for the whole batch, instead of the scaled one"
@@ -57,13 +60,11 @@ def parser() -> argparse.ArgumentParser:
         help="go on although settings, images or teacher are others than when the run began",
     )  # fmt: skip
     run.add_argument("--evaluate", metavar="ROOT", help="log k-NN accuracy every epoch")
+    run.add_argument("--track", metavar="NAME", help="curves in wandb, mlflow or aim, beside tensorboard's")
     run.add_argument("--amp", action="store_true", help="mixed precision (GPU): bfloat16 or float16")
     run.add_argument("--compile", action="store_true", help="torch.compile for the networks")
     run.add_argument("--seed", type=int)
-    run.add_argument(
-        "--launcher", choices=["none", "pytorch", "slurm"],
-        help="who starts several processes (default: pytorch under torchrun, else none)",
-    )  # fmt: skip
+    add_launcher(run)
     run.add_argument(
         "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE",
         help="changes to the config, e.g. model.temperature=0.007 optim_wrapper.optimizer.lr=0.02",
@@ -80,14 +81,13 @@ def main() -> None:
         options = parse_options(args.cfg_options)
         if args.config and not Path(args.config).is_file() and "RANK" not in os.environ:  # before the imports
             raise UserError(f"no such config file: {args.config}")
-    logging.raiseExceptions = False  # a full disk is reported once, by us, not by every log line
     from distill.engine.pretrain import pretrain
 
     pretrain(
         args.method, args.data, args.student, args.teacher,
         config=args.config, work_dir=args.work_dir, resume=args.resume,
         accept_changes=args.accept_changes, seed=args.seed, amp=args.amp, compile=args.compile,
-        evaluate=args.evaluate, launcher=args.launcher, cfg_options=options,
+        evaluate=args.evaluate, track=args.track, launcher=args.launcher, cfg_options=options,
         teacher_cache=args.teacher_cache, epochs=args.epochs, batch_size=args.batch_size,
         image_size=args.image_size, lr=args.lr, workers=args.workers, arch=args.arch,
     )  # fmt: skip

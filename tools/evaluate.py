@@ -8,8 +8,9 @@
   python tools/evaluate.py work_dirs/RUN/last.pth --data-root DIR --sets cifar10,dtd --protocols linear_crops
   python tools/evaluate.py work_dirs/RUN/last.pth --data-root DIR --protocols all --dry-run
 
-One row a protocol is appended to results.jsonl. With --data-root, every protocol runs on the known data sets
-on which its paper reports it, as far as they are there; the plan comes first, and what has a row is left out.
+One row a protocol is appended to results.jsonl; what has its row there already is left out. With
+--data-root, every protocol runs on the known data sets on which its paper reports it, as far as they are
+there; the plan comes first.
 """
 
 import argparse
@@ -25,6 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill.data import sets  # noqa: E402
 from distill.errors import UserError, kept, run_cli, told_by_first  # noqa: E402
+from distill.launchers import add_launcher  # noqa: E402
 from distill.results.protocol import Protocol, declared  # noqa: E402
 
 GO_ON = "the same command goes on"
@@ -104,6 +106,7 @@ def parser() -> argparse.ArgumentParser:
         help="runs of protocols that train a network; the same command goes on where it was interrupted "
         "(default: evaluation, beside the results)",
     )  # fmt: skip
+    add_launcher(parser)
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
     return parser
 
@@ -167,23 +170,39 @@ def evaluators(args: argparse.Namespace) -> "list[Evaluator]":
 
 
 def weights_of(args: argparse.Namespace) -> "Weights":
-    """The checkpoint's weights, or random ones of its architecture, with the normalisation asked for."""
+    """The checkpoint's weights, or random ones of its architecture."""
     from distill.checkpoints import random_weights, read_weights
 
     if args.random:
         if args.arch is None and args.checkpoint is None:
             raise UserError("--random needs --arch NAME, or a checkpoint whose architecture to take")
-        weights = random_weights(args.arch or read_weights(args.checkpoint).arch, args.seed)
-    elif args.checkpoint is None:
+        return random_weights(args.arch or read_weights(args.checkpoint).arch, args.seed)
+    if args.checkpoint is None:
         raise UserError("no checkpoint given: name a file or a timm model, or use --random --arch NAME")
-    else:
-        weights = read_weights(args.checkpoint, args.arch)
-    if args.std and min(args.std) <= 0:
-        raise UserError(f"--std {' '.join(map(str, args.std))}: valid: three numbers above 0")
-    return replace(weights, mean=tuple(args.mean or weights.mean), std=tuple(args.std or weights.std))
+    return read_weights(args.checkpoint, args.arch)
 
 
-def load(weights: "Weights", device: str | None) -> "Backbone":
+def normalised(weights: "Weights", args: argparse.Namespace) -> "tuple[Weights, str]":
+    """The weights with the normalisation asked for, and a line that says what it is and who tells it."""
+    from distill.backbones.weights import check_mean, check_std
+
+    told, given = [], {}
+    for name, check in (("mean", check_mean), ("std", check_std)):
+        values, origin = getattr(weights, name), weights.pixels_from
+        if asked := getattr(args, name):
+            check(f"--{name}", asked)
+            before, values, given[name] = _numbers(values), tuple(asked), tuple(asked)
+            same = before == _numbers(values)  # a file's have 32 bits
+            origin = "given" if same else f"given, in place of {before}: {weights.pixels_from}"
+        told.append(f"{name} {_numbers(values)} ({origin})")
+    return replace(weights, **given), f"  pixels in [0, 1] normalised by {' and '.join(told)}"
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
+
+
+def load(weights: "Weights", device: str | None, pixels: str) -> "Backbone":
     """The network on its device; the first process prints what was loaded."""
     from distill.backbones import Backbone
     from distill.distributed import default_device, rank, usable_device
@@ -193,8 +212,7 @@ def load(weights: "Weights", device: str | None) -> "Backbone":
         print(*backbone.report.lines(), sep="\n")
         if weights.dropped:
             print(f"  not used from the file: {', '.join(weights.dropped)}")
-        mean, std = (", ".join(f"{value:g}" for value in values) for values in (weights.mean, weights.std))
-        print(f"  pixels in [0, 1] normalised by mean {mean} and std {std}")
+        print(pixels)
     return backbone.to(usable_device(device, "--device") if device else default_device())
 
 
@@ -215,17 +233,18 @@ def main() -> None:
         args = parser().parse_args()
         chosen = evaluators(args)
 
-    from distill.peers import of_torchrun
+    from distill.peers import launched
 
     planned = args.data_root is not None or args.protocols == "all"
     more = f", {GO_ON}" if planned or args.features else ""
     results = results_file(args)
-    with of_torchrun(GO_ON), kept(lambda: f"results so far are in {results}{more}", results.parent):
+    so_far = f"results so far are in {results}{more}"
+    with launched(args.launcher, GO_ON), kept(lambda: so_far, results.parent):
         run(args, chosen, planned)
 
 
 def run(args: argparse.Namespace, chosen: "list[Evaluator]", planned: bool) -> None:
-    """Measures, and writes a row for each result; ``planned``: by a plan that leaves out what has a row."""
+    """Measures what has no row, and writes one for each result; ``planned``: a failure stops no others."""
     from distill import results
     from distill.backbones import check_image_size
     from distill.checkpoints import init_of, label_of_weights
@@ -237,17 +256,19 @@ def run(args: argparse.Namespace, chosen: "list[Evaluator]", planned: bool) -> N
     if world_size() > 1 and args.features is None:
         raise UserError("several processes: say --features DIR, a folder that all of them see")
     data, missing = images(args, chosen)
-    weights = weights_of(args)
+    weights, pixels = normalised(weights_of(args), args)
     size = args.image_size if args.image_size is not None else weights.image_size or 224
     precision = mixed_precision() if args.amp else "float32"
     extraction = Extraction(size, args.resize, args.interpolation, args.batch_size, args.workers, precision)
     label = args.label or label_of_weights(weights)
     init = args.init_label or init_of(weights)
     file = results_file(args)
-    work_dir = args.work_dir or file.parent / "evaluation"
-    backbone = load(weights, args.device)
+    work_dir = Path(args.work_dir or file.parent / "evaluation")
+    backbone = load(weights, args.device, pixels)
     check_image_size(backbone, size, size)
-    rows = results.read(file) if planned else []
+    rows = results.read(file)
+    if not planned:  # whoever gives another name asks for rows of that name
+        rows = results.find(rows, label=label, init=init)
     is_done = done_before(rows, backbone, weights, extraction, args.seed)
     plan = make_plan(chosen, data, is_done, missing, everywhere=bool(args.sets) or not args.data_root)
     if rank() > 0:
@@ -262,11 +283,17 @@ def run(args: argparse.Namespace, chosen: "list[Evaluator]", planned: bool) -> N
     if planned and not plan.data:
         reason = "; ".join(left_out(plan))
         raise UserError(reason or f"{args.data_root}: none of these data sets is there")
+    for folder in (file.parent, work_dir.parent):
+        folder.mkdir(parents=True, exist_ok=True)
     measured, failed = [], []
     if planned:
         found = run_plan(plan, backbone, extraction, failed, work_dir, args.features)
     else:
-        found = evaluate(backbone, *data[""], chosen, extraction, work_dir=work_dir, keep=args.features)
+        done = [cell.evaluator for cell in plan.done]
+        for cell in plan.done:
+            print(f"{cell.name}: its row is in {file} already, left out")
+        lacking = [each for each in chosen if each not in done]
+        found = evaluate(backbone, *data[""], lacking, extraction, work_dir=work_dir, keep=args.features)
     for result in found:
         # at once, so that a result is kept if the next protocol fails
         results.append(file, result.row(label, init, weights, args.seed))

@@ -19,7 +19,6 @@ import itertools
 import json
 import re
 import shlex
-import subprocess
 import sys
 from ast import literal_eval
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from distill import results  # noqa: E402
+from distill.commands import call_logged  # noqa: E402
 from distill.errors import UserError, kept, run_cli, unknown  # noqa: E402
 from distill.results.atomic import write_text  # noqa: E402
 from distill.results.protocol import declared  # noqa: E402
@@ -135,16 +135,13 @@ def run(args: argparse.Namespace, cell: Cell, lock: int) -> None:
     """Trains and measures what is missing of a cell.
 
     Raises:
-        subprocess.CalledProcessError: a command failed; its output is in the cell's log.
+        UserError: a command failed; its output is in the cell's log.
     """
-    cell.folder.mkdir(parents=True, exist_ok=True)
+    cell.folder.mkdir(exist_ok=True)
     trained = cell.folder / "trained"
 
     def call(command: list[str]) -> None:
-        with open(cell.folder / "log.txt", "a") as log:
-            print(shlex.join(command), file=log, flush=True)
-            # what outlives a kill of this process keeps the lock
-            subprocess.run(command, stdout=log, stderr=log, check=True, pass_fds=[lock])
+        call_logged(command, cell.folder / "log.txt", [lock])  # what outlives a kill of this process keeps it
 
     if not trained.exists():
         call(train_command(args, cell))
@@ -165,13 +162,13 @@ def collect(args: argparse.Namespace, found: list[Cell]) -> None:
     write_text(Path(args.out) / "results.jsonl", "".join(lines))
 
 
-def main() -> int:
+def main() -> None:
     args, known = parser().parse_args(), declared()
     for name in args.protocols.split(","):
         if name not in known:
             raise unknown("protocol", name, known)
-    found, failed = cells(args), 0
-    Path(args.out).mkdir(parents=True, exist_ok=True)
+    found, failures = cells(args), []
+    (Path(args.out) / "cells").mkdir(parents=True, exist_ok=True)
     so_far = f"what is done is kept in {args.out}, the same command goes on"
     with open(Path(args.out) / ".lock", "w") as lock, kept(lambda: so_far, args.out):
         try:
@@ -182,14 +179,14 @@ def main() -> int:
             try:
                 run(args, cell, lock.fileno())
                 state = "done"
-            except subprocess.CalledProcessError:
-                failed += 1
-                log = cell.folder / "log.txt"
-                state = f"failed: {log.read_text(errors='replace').splitlines()[-1]} ({log})"
+            except UserError as error:
+                failures.append(f"{cell}: {error}")
+                state = f"failed: {error}"
             collect(args, found)
             print(f"[{number}/{len(found)}] {cell}: {state}", flush=True)
-    print(f"{args.out}/results.jsonl" + (f"; {failed} of {len(found)} failed" if failed else ""))
-    return 1 if failed else 0
+    print(f"{args.out}/results.jsonl")
+    if failures:
+        raise UserError(f"{len(failures)} of {len(found)} cells failed, the first: {failures[0]}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """A checkpoint -> weights and configs for one framework, verified there.
 
-A framework's folder has ``export.py``, which needs nothing installed, and ``verify.py``, which needs the
-framework:
+A framework's folder has ``export.py``, which needs nothing installed (unless the framework ``writes``), and
+``verify.py``, which needs the framework:
 
 =============================================  =========================================================
-``export.SUFFIX``                              end of the weights file's name
+``export.SUFFIX``                              end of the weights file's name; ``/x`` is a file in a folder
 ``export.CONFIG``                              end of a config's name; other files accompany a config
 ``export.HAS_OWN_RESNET``                      its own, unchanged ResNet can hold the weights (``native``)
 ``export.tensors(weights, backbone, native)``  what the weights file holds, under the names it needs
@@ -29,13 +29,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from torch import Tensor
+
 from distill.backbones.weights import Weights
 from distill.checkpoints import file_and_key
 from distill.errors import UserError, unknown
 from distill.results.atomic import beside, remove_rests_of_the_dead, write_text
 from transfer.frameworks import FRAMEWORKS, Framework
 from transfer.frameworks.text import quoted
-from transfer.network.compare import TOLERANCE, compare, sample_images
+from transfer.network.compare import TOLERANCE, Outcome, compare, real_images, sample_images
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.plain_resnet import resnet_layout
@@ -60,6 +62,7 @@ def convert(
     stages: Iterable[str] = tuple(STRIDES),
     policy: Policy | None = None,
     verified: bool = True,
+    images: str | os.PathLike | None = None,
 ) -> Conversion:
     """Writes ``source`` for ``target`` into the folder ``out``: all files, or none.
 
@@ -73,13 +76,14 @@ def convert(
         policy: freezing and norms in the configs; default: nothing frozen, SyncBN, the weights' own pixels.
         verified: compare the maps in the framework with timm's, fail above ``compare.TOLERANCE``, and train
             one step.
+        images: folder of the pictures to compare with; None: made-up ones.
 
     Raises:
         UserError: weights that do not match the network, a network or option that the target cannot take, a
             framework that is not installed, maps that differ, or a model that does not train.
     """
     framework, export = _find(target, native)
-    version = _version(framework) if verified else ""
+    version = _version(framework) if verified or framework.writes else ""
     weights = read_stage_weights(source, arch)
     if not re.fullmatch(r"[\w.-]+", weights.arch, re.ASCII):  # files are named after it
         raise UserError(f"{quoted(weights.arch)} is not the name of an architecture (letters, digits, _ . -)")
@@ -90,21 +94,24 @@ def convert(
     name = f"{weights.arch}_{target}{'_native' if native else ''}"
     folder = (Path(out) if out else _beside(source)).resolve()
     file = name + export.SUFFIX
+    pictures = sample_images() if images is None else real_images(images, weights.image_size)
     policy = policy or Policy(norm="SyncBN", mean=weights.mean, std=weights.std)
     stages = tuple(stages)
     backbone = whole if stages == whole.out_stages else StagedBackbone(weights.arch, stages)
-    converted = ConvertedBackbone(backbone, policy, folder / file, weights.path, layout)
+    converted = ConvertedBackbone(backbone, policy, folder / file, weights, layout)
     configs = {name + end: text for end, text in export.configs(converted).items()}
     lines = [f"{weights.arch} from {weights.path} ({weights.source})", *whole.describe()]
     if not whole.exact:
         lines.append(f"  its maps are not image / stride ({whole.why_not_exact}): some FPNs cannot add them")
     with _all_or_nothing(folder) as part:
+        (part / file).parent.mkdir(exist_ok=True)
         export.write(part / file, tensors, weights)
         for config, text in configs.items():
             write_text(part / config, text)
         for config in configs:
             if verified and config.endswith(export.CONFIG):
-                lines.append(_verify(framework, version, part / config, part / file, weights, whole))
+                outcome = _outcome(framework, version, part, config, file, pictures)
+                lines.append(_verdict(config, version, outcome, weights, whole, pictures))
     if not verified:
         lines.append("not verified (--no-verify)")
     written = tuple(folder / name for name in (file, *configs))
@@ -126,34 +133,43 @@ def _version(framework: Framework) -> str:
     try:
         return framework.check_imports()
     except UserError as error:
+        if framework.writes:
+            raise
         raise UserError(f"{error}; --no-verify writes the conversion without verifying it") from error
 
 
-def _verify(
-    framework: Framework, version: str, config: Path, file: Path, weights: Weights, whole: StagedBackbone
-) -> str:
-    """Compares the maps that a written config gives with timm's, trains a step, and returns the verdict."""
-    images = sample_images()
+def _outcome(
+    framework: Framework, version: str, part: Path, config: str, file: str, images: Tensor
+) -> Outcome:
+    """What the framework makes of a written config."""
     try:
         with _quiet():
-            outcome = framework.part("verify").run(config, file, images)
+            return framework.part("verify").run(part / config, part / file, images)
     except UserError:
         raise
     except Exception as error:  # a framework can raise anything for a config that it cannot use
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"{config.name}: {version} cannot use it ({reason}); nothing was written") from error
+        raise UserError(f"{config}: {version} cannot use it ({reason}); nothing was written") from error
+
+
+def _verdict(
+    config: str, version: str, outcome: Outcome, weights: Weights, whole: StagedBackbone, images: Tensor
+) -> str:
+    """Compares the maps that a written config gives with timm's; UserError where they differ."""
     differences = compare(weights, whole.unused_keys, images, outcome)
     shown = ", ".join(f"{what} {value:.1e}" for what, value in differences.items())
     if max(differences.values()) > TOLERANCE:
         raise UserError(
-            f"{config.name}: {version} does not give timm's maps, max abs difference: {shown} "
+            f"{config}: {version} does not give timm's maps, max abs difference: {shown} "
             f"(limit {TOLERANCE:.0e}); nothing was written"
         )
-    verdict = f"verified {config.name} in {version}, max abs difference: {shown}"
+    verdict = f"verified {config} in {version}, max abs difference: {shown}"
+    if outcome.remark:
+        verdict += f"; {outcome.remark}"
     if outcome.loss is None:
         return verdict
     if not math.isfinite(outcome.loss):
-        what = f"{config.name}: a training step in {version} has loss {outcome.loss}"
+        what = f"{config}: a training step in {version} has loss {outcome.loss}"
         raise UserError(f"{what}; nothing was written")
     return f"{verdict}; a training step on its data settings, an eighth of the size: loss {outcome.loss:.3f}"
 
@@ -180,16 +196,21 @@ def _quiet() -> Iterator[None]:
 def _all_or_nothing(folder: Path) -> Iterator[Path]:
     """A temporary folder whose files move to ``folder`` on success; on failure nothing of it stays."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     part = beside(folder / "converting")
     remove_rests_of_the_dead(folder)
     part.mkdir()
     try:
         yield part
-        for path in part.iterdir():
-            os.replace(path, folder / path.name)
+        for path in sorted(part.rglob("*")):  # a folder before what is in it
+            target = folder / path.relative_to(part)
+            if path.is_dir():
+                target.mkdir(exist_ok=True)
+            else:
+                os.replace(path, target)
     except BaseException:
         shutil.rmtree(part)
         for path in made:
             path.rmdir()
         raise
-    part.rmdir()
+    shutil.rmtree(part)

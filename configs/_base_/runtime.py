@@ -15,6 +15,8 @@ default_hooks = dict(
     runtime_info=dict(type="LossHook"),
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=50, ignore_last=False),
+    line=dict(type="LineHook"),  # within an epoch
+    collapse=dict(type="CollapseHook", images=256),  # looks at features without labels; images=0: never
     param_scheduler=dict(type="ParamSchedulerHook"),
     # for long epochs: by_epoch=False and an interval in steps; a run resumes from any step. The newest two
     # stay (-1: all); while another is written the disk holds three

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property
 
 import timm
 import torch
@@ -13,10 +15,12 @@ from timm.layers import PatchEmbed
 from torch import Tensor, nn
 
 from distill.backbones.alexnet import AlexNet
+from distill.backbones.pooling import check_pooling, pool
 from distill.backbones.resnet_wide import resnet50x4
 from distill.backbones.weights import Weights, load_strict
 from distill.errors import UserError, unknown
 
+PASSES = ("forward_features", "forward_intermediates")  # of timm's networks
 OWN_ARCHITECTURES = {"alexnet_compress": AlexNet, "resnet50x4": resnet50x4}
 
 
@@ -91,6 +95,15 @@ def output_width(module: nn.Module, image_size: int = 64) -> int:
         return module(image).shape[-1]
 
 
+def _size_to_measure_on(net: nn.Module, image_size: int) -> int:
+    """Side in pixels of an image that a network takes and that costs little."""
+    patches = getattr(net, "patch_embed", None)
+    if getattr(net, "dynamic_img_size", False):
+        return 4 * patches.patch_size[0]
+    fixed = getattr(patches, "img_size", None)  # the only size that other transformers take
+    return fixed[0] if fixed else image_size
+
+
 def start_norms_at_one(net: nn.Module) -> None:
     """Sets the scales of batch norms whose scales are all 0 to 1, in place."""
     for module in net.modules():
@@ -133,29 +146,53 @@ class Backbone(nn.Module):
             start_norms_at_one(self.net)
         self.channels_last = channels_last
         self._order_memory()
-        fixed = getattr(getattr(self.net, "patch_embed", None), "img_size", None)  # ViTs take one size
-        self.measured_at = fixed[0] if fixed else image_size
-        self.width = output_width(self.net, self.measured_at)
+        self.pooling = None
+        self.measured_at = _size_to_measure_on(self.net, image_size)
         # not persistent: constants belong to the architecture's record, not to a training state
         self.register_buffer("mean", torch.tensor(mean or own_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std or own_std).view(1, 3, 1, 1), persistent=False)
 
     @classmethod
-    def from_weights(cls, weights: Weights) -> Backbone:
+    def from_weights(cls, weights: Weights, pooling: str | None = None) -> Backbone:
         """The network of ``weights``, strictly loaded; ``.report`` says what was matched.
 
         A ViT takes other sizes than its own as well: timm resamples its position embeddings (bicubic,
         antialiased) to any grid of patches, and leaves them as they are at its own size.
 
+        Args:
+            pooling: of a transformer's tokens, see ``distill.backbones.pooling``; None: the network's own.
+
         Raises:
-            UserError: keys or shapes that differ from the network's.
+            UserError: keys or shapes that differ from the network's, or a pooling that it does not have.
         """
         backbone = cls(weights.arch, weights.mean, weights.std)
         if getattr(backbone.net, "dynamic_img_size", True) is False:
             backbone = cls(weights.arch, weights.mean, weights.std, dynamic_img_size=True)
         report = load_strict(backbone.net, weights.backbone, f"{weights.arch} <- {weights.path}")
         backbone.report = replace(report, note=weights.note)
+        if pooling is not None:
+            check_pooling(backbone.net, weights.arch, pooling)
+            backbone.pooling = pooling
         return backbone
+
+    def compile_network(self) -> None:
+        """Has torch compile both ways through the network; its state dict stays as it is."""
+        for name in PASSES:
+            if hasattr(self.net, name):
+                setattr(self.net, name, torch.compile(getattr(self.net, name), dynamic=False))
+
+    @cached_property
+    def width(self) -> int:
+        """Of the features, measured."""
+        with _measuring(self.net, self.measured_at) as pixels, torch.no_grad():
+            return self._features(pixels).shape[-1]
+
+    def copy(self) -> Backbone:
+        """A copy that shares nothing with this one: compiled code, which is bound to it, is left behind."""
+        copied = copy.deepcopy(self)
+        for name in PASSES:
+            vars(copied.net).pop(name, None)
+        return copied
 
     def _order_memory(self) -> None:
         device = next(self.net.parameters()).device
@@ -170,7 +207,16 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), floats in [0, 1] or integers in [0, 255] -> features (B, width)."""
-        return self.net(self._normalise(images))
+        return self._features(self._normalise(images))
+
+    def _features(self, pixels: Tensor) -> Tensor:
+        return self.net(pixels) if self.pooling is None else self._pool(self.net.forward_features(pixels))
+
+    def _pool(self, final: Tensor) -> Tensor:
+        """What ``net.forward_features`` gives -> features (B, width)."""
+        if self.pooling is None:
+            return self.net.forward_head(final)
+        return pool(final, self.net.num_prefix_tokens, self.pooling)
 
     def _normalise(self, images: Tensor) -> Tensor:
         if not images.is_floating_point():
@@ -208,9 +254,41 @@ class Backbone(nn.Module):
         with _measuring(self.net, self.measured_at) as image, torch.no_grad():
             return self.feature_map(image).shape[1]
 
+    def features_and_inner_map(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, width) as of ``forward``, and a map from within the network, by one pass.
+
+        Returns:
+            (features, (B, inner_map_width, h, w)): the output of the last stage whose stride is 16 at most,
+            at which most networks have more places than before the pooling; of a ViT, its last patch tokens,
+            normalised.
+
+        Raises:
+            UserError: a network that gives no maps from within.
+        """
+        final, (inner,) = self.net.forward_intermediates(
+            self._normalise(images), indices=[self._inner_stage[0]], norm=True
+        )
+        return self._pool(final), inner
+
+    @property
+    def inner_map_width(self) -> int:
+        """Channels of the map that ``features_and_inner_map`` gives."""
+        return self._inner_stage[1]
+
+    @cached_property
+    def _inner_stage(self) -> tuple[int, int]:
+        """Its number, as timm counts them, and its channels, measured."""
+        if not hasattr(self.net, "forward_intermediates"):
+            raise UserError(f"{self.arch} gives no map from within; valid: timm's networks that do")
+        with _measuring(self.net, self.measured_at) as image, torch.no_grad():
+            maps = self.net.forward_intermediates(image, intermediates_only=True)
+        fine = [number for number, each in enumerate(maps) if self.measured_at / each.shape[-1] <= 16]
+        last = max(fine, default=0)
+        return last, maps[last].shape[1]
+
     def fingerprint(self, weights_sha256: str) -> dict:
         """What identifies its features: architecture, weights and normalisation."""
-        return {
+        identity = {
             "arch": self.arch,
             "weights_sha256": weights_sha256,
             "output": "backbone",
@@ -218,6 +296,8 @@ class Backbone(nn.Module):
             "mean": [round(value, 6) for value in self.mean.flatten().tolist()],
             "std": [round(value, 6) for value in self.std.flatten().tolist()],
         }
+        # left out where it is the network's own, so that caches from before the setting stay valid
+        return identity | ({"pooling": self.pooling} if self.pooling else {})
 
     def parameters_behind_map(self) -> list[nn.Parameter]:
         """Trained parameters that ``feature_map`` does not depend on, as a MobileNetV3's ``conv_head``."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from distill.errors import UserError
 
 State = dict[str, Tensor]
+FLOAT32_MAX = torch.finfo(torch.float32).max
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -21,8 +23,8 @@ class Weights:
 
     ``backbone`` has the keys of ``create_backbone(arch)``; ``head`` (if any) those of a ``Sequential``;
     ``prototypes`` (if any) are (P, D) cluster centres of the head's embeddings. ``mean`` and ``std`` are RGB,
-    for images in [0, 1]; ``source`` names the layout, ``dropped`` the parts of the file that are not used,
-    ``note`` says what the file leaves open.
+    for images in [0, 1], ``pixels_from`` says who tells them; ``source`` names the layout, ``dropped`` the
+    parts of the file that are not used, ``note`` says what the file leaves open.
     """
 
     arch: str
@@ -38,15 +40,30 @@ class Weights:
     meta: dict = field(default_factory=dict)
     prototypes: torch.Tensor | None = None
     note: str = ""
+    pixels_from: str = "the architecture's default"
 
     def __post_init__(self):
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            numbers = [value for value in values if isinstance(value, int | float) and math.isfinite(value)]
-            if len(numbers) != 3 or len(values) != 3 or (name == "std" and min(numbers) <= 0):
-                valid = "three numbers above 0" if name == "std" else "three numbers"
-                raise UserError(f"{self.path}: its {name} is {values}; valid: {valid}")
+        check_mean(f"{self.path}: its mean", self.mean)
+        check_std(f"{self.path}: its std", self.std)
         if (centres := self.prototypes) is not None and (centres.ndim != 2 or not centres.isfinite().all()):
             raise UserError(f"{self.path}: its prototypes are no (P, D) finite numbers")
+
+
+def check_mean(name: str, values: Sequence) -> None:
+    """Raises UserError unless these are three numbers that 32 bits hold."""
+    if not _are_three(values):
+        raise UserError(f"{name} is {tuple(values)}; valid: three numbers")
+
+
+def check_std(name: str, values: Sequence) -> None:
+    """Raises UserError unless these are three numbers above 0 that 32 bits hold."""
+    if not (_are_three(values) and min(map(np.float32, values)) > 0):
+        raise UserError(f"{name} is {tuple(values)}; valid: three numbers above 0")
+
+
+def _are_three(values: Sequence) -> bool:
+    numbers = [value for value in values if isinstance(value, int | float) and abs(value) < FLOAT32_MAX]
+    return len(numbers) == len(values) == 3
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def _own(content: dict, arch: str | None, path: str, sha256: str) -> Weights:
         arch=content["arch"], backbone=content["backbone"], head=content["head"],
         mean=tuple(content["mean"]), std=tuple(content["std"]), source=FORMAT, path=path, sha256=sha256,
         image_size=content["image_size"], meta=content["meta"], prototypes=content.get("prototypes"),
+        pixels_from="the file",
     )  # fmt: skip
 
 

@@ -168,6 +168,7 @@ def found(
         std=std,
         source=source,
         dropped=tuple(dropped),
+        pixels_from=f"{source}'s, which the file does not tell",
     )
 
 

@@ -57,7 +57,8 @@ def _timm_weights(name: str, arch: str | None) -> Weights:
         raise UserError(f"arch is {arch!r} but the weights named are those of {name!r}")
     state = create_backbone(name, pretrained=True).state_dict()
     mean, std = default_mean_std(name)
-    return Weights(name, state, None, mean, std, "timm", f"timm:{name}", state_sha256(state))
+    digest = state_sha256(state)
+    return Weights(name, state, None, mean, std, "timm", f"timm:{name}", digest, pixels_from="timm")
 
 
 def random_weights(arch: str, seed: int) -> Weights:

@@ -132,6 +132,7 @@ def seeded_list(images: LabelledSet, share: str, seed: int, folder: str | os.Pat
     data = hashlib.sha256("\n".join(names).encode()).hexdigest()[:8]
     file = Path(folder) / "label_lists" / f"{share.replace('%', 'percent')}-seed{seed}-{data}.txt"
     if not file.exists():
+        file.parent.mkdir(exist_ok=True)
         write_text(file, text)
     found = given_list(file, images)
     count = len(images.classes)

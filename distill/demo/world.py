@@ -28,7 +28,7 @@ import numpy as np
 
 from distill.demo.layouts import SCENE_LAYOUTS, save_jpeg, write_classes
 from distill.demo.scenes import DIGITS, SPLITS, Strokes, draw_scene, draw_sheet, load_strokes
-from distill.errors import UserError
+from distill.errors import UserError, naming
 from distill.results.atomic import write_json
 
 VERSION = 2  # of the pictures; a copy of another version is written again
@@ -81,7 +81,7 @@ def write_demo(
     if root.exists() and not root.is_dir():
         raise UserError(f"demo data: {root} is a file; name a folder")
     root.mkdir(parents=True, exist_ok=True)
-    with _locked(root):
+    with _locked(root), naming(root):
         if not _is_complete(root, spec):
             _refuse_foreign_folders(root)
             _write(root, spec)

@@ -52,7 +52,7 @@ def compile_networks(method: Method) -> None:
     frozen = [] if method.teacher is None else method.teacher.modules()
     for part in dict.fromkeys((*method.modules(), *frozen)):
         if isinstance(part, Backbone):
-            part.net.forward_features = torch.compile(part.net.forward_features, dynamic=False)
+            part.compile_network()
 
 
 def describe(config: Config) -> list[str]:

@@ -14,7 +14,8 @@ from distill.results.manifest import differing_keys
 FREE = (
     "work_dir", "launcher", "device", "env_cfg", "resume", "load_from", "experiment_name", "visualizer",
     "vis_backends", "log_processor", "log_level", "default_hooks.checkpoint", "default_hooks.logger",
-    "default_hooks.timer", "augment_on", "compile_networks", "model_wrapper_cfg", "find_unused_parameters",
+    "default_hooks.timer", "default_hooks.line", "default_hooks.collapse", "augment_on", "compile_networks",
+    "model_wrapper_cfg", "find_unused_parameters",
     "train_dataloader.num_workers", "train_dataloader.persistent_workers", "train_dataloader.pin_memory",
     "train_dataloader.prefetch_factor",
 )  # fmt: skip

@@ -17,10 +17,10 @@ from distill.checkpoints import save_student
 from distill.data.images import too_many_unreadable
 from distill.data.unlabelled import collate_views, mix_seed
 from distill.distributed import rank, world_size
-from distill.engine import plain_state, step_log  # noqa: F401  registers hooks, those of transfer among them
-from distill.engine.runner import screen_handlers
+from distill.engine import plain_state  # noqa: F401  registers hooks, those of transfer among them
+from distill.engine.screen import screen_handlers
 from distill.errors import UserError
-from distill.methods.base import Method, Progress
+from distill.methods.base import Method, Progress, TrainedNetwork
 from distill.registry import HOOKS, root
 from distill.results.atomic import write_bytes, write_text
 
@@ -182,29 +182,42 @@ class ExportHook(Hook):
 
     priority = "LOWEST"
 
+    def before_train(self, runner: Runner) -> None:
+        if runner.epoch == runner.max_epochs:  # the run ended between its last state and this
+            self._export(runner, runner.epoch)
+
     def after_train_epoch(self, runner: Runner) -> None:
+        self._export(runner, runner.epoch + 1)
+
+    def _export(self, runner: Runner, epochs: int) -> None:
         if rank() != 0:
             return
-        for stem, (backbone, head, prototypes) in method_of(runner).exports().items():
-            view = runner.train_dataloader.dataset.augmentation
-            save_student(
-                os.path.join(runner.work_dir, f"{stem}.pth"),
-                backbone.net,
-                backbone.arch,
-                backbone.mean.flatten().tolist(),
-                backbone.std.flatten().tolist(),
-                view.size,
-                head=None if head is None else head.state_dict(),
-                prototypes=prototypes,
-                meta={
-                    "init": init_of_trained(method_of(runner), backbone),
-                    "method": type(method_of(runner)).__name__,
-                    "run": os.path.basename(runner.work_dir),
-                    "epochs": runner.epoch + 1,
-                    "steps": runner.iter,
-                    "seed": runner.seed,
-                },
-            )
+        for stem, network in method_of(runner).exports().items():
+            export(runner, stem, network, epochs)
+
+
+def export(runner: Runner, stem: str, network: TrainedNetwork, epochs: int, **more) -> None:
+    """Writes ``network``, trained for ``epochs``, as ``STEM.pth`` into the run's folder."""
+    backbone, head, prototypes = network
+    save_student(
+        os.path.join(runner.work_dir, f"{stem}.pth"),
+        backbone.net,
+        backbone.arch,
+        backbone.mean.flatten().tolist(),
+        backbone.std.flatten().tolist(),
+        runner.train_dataloader.dataset.augmentation.size,
+        head=None if head is None else head.state_dict(),
+        prototypes=prototypes,
+        meta={
+            "init": init_of_trained(method_of(runner), backbone),
+            "method": type(method_of(runner)).__name__,
+            "run": os.path.basename(runner.work_dir),
+            "epochs": epochs,
+            "steps": runner.iter,
+            "seed": runner.seed,
+            **more,
+        },
+    )
 
 
 def init_of_trained(method: Method, backbone: Backbone) -> str:

@@ -14,18 +14,21 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from distill.data.views import in_two_halves
-from distill.distributed import rank, read_slurm, world_size
+from distill.distributed import rank, world_size
 from distill.engine import acceleration
 from distill.engine.changes import changes, refuse
 from distill.engine.config_files import read_config
 from distill.engine.config_text import PlainConfig, config_text
 from distill.engine.hooks import method_of
-from distill.engine.recipe import recipe
+from distill.engine.next_steps import next_steps
+from distill.engine.recipe import DEFAULT_METHOD, recipe
 from distill.engine.runner import DistillRunner
-from distill.engine.start import check_name, choose_launcher, held, is_of_a_run, make_beside, where_to_start
+from distill.engine.start import check_name, held, is_of_a_run, make_beside, where_to_start
+from distill.engine.trackers import add_tracker
 from distill.engine.training_states import find_training_state
 from distill.engine.validate import validate
 from distill.errors import UserError, kept, told_by_first
+from distill.launchers import choose_launcher, read_slurm
 from distill.methods.base import Method
 from distill.peers import ending_together
 from distill.results.atomic import write_json, write_text
@@ -46,6 +49,7 @@ def pretrain(
     amp: bool = False,
     compile: bool = False,
     evaluate: str | None = None,
+    track: str | None = None,
     launcher: str | None = None,
     cfg_options: dict | None = None,
     say: Callable[[str], None] = print,
@@ -53,11 +57,12 @@ def pretrain(
 ) -> Path:
     """Trains a student and returns the path of its checkpoint, ``<work_dir>/last.pth``.
 
-    Give ``config``, or ``method`` with ``data``, ``student`` and (where it has one) ``teacher``, for which
-    the method's published settings are filled in.
+    Give ``config``, or ``data``, ``student`` and (where the method has one) ``teacher``, for which the
+    method's settings are filled in, published ones where there are such.
 
     Args:
-        method: a name of ``distill.engine.recipe.method_names``, e.g. ``compress_1q``.
+        method: a name of ``distill.engine.recipe.method_names``, e.g. ``compress_1q``; by default
+            ``feature_matching``.
         data: any folder of images, however nested, or of shards (``tools/pack_images.py``).
         student: a timm name, ``alexnet_compress`` or ``resnet50x4``.
         teacher: a checkpoint file or a timm name.
@@ -71,8 +76,9 @@ def pretrain(
         compile: ``torch.compile`` for all backbones.
         evaluate: folder with ``train`` and ``val`` in ImageFolder's layout: the student's k-NN accuracy is
             logged after every epoch. ``EvaluationHook`` in a config has more to set.
-        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm``; by default ``pytorch`` where torchrun started
-            this process, else ``none``.
+        track: ``wandb``, ``mlflow``, ``aim`` or ``tensorboard``: also sends curves and config there.
+        launcher: ``none``, ``pytorch`` (torchrun) or ``slurm`` (srun); by default ``pytorch`` where torchrun
+            started this process, else ``none``, which is refused where srun started several.
         cfg_options: ``{"model.temperature": 0.007}``: changes to the config, applied last.
         say: takes the lines for the user.
         settings: ``epochs``, ``batch_size``, ``image_size``, ``lr``, ``workers``, ``teacher_cache``,
@@ -104,6 +110,8 @@ def pretrain(
             say(f"repeats {repeated}; after a crash, go on with {config.work_dir}/config.py --resume")
         config.work_dir = work_dir or config.get("work_dir") or f"work_dirs/{name}"
         check_name(config.work_dir)
+        if track is not None:
+            add_tracker(config, track)
         with held(config.work_dir) if peers.first else nullcontext():
             state = where_to_start(config.work_dir, resume, peers)
             with kept(lambda: _kept(config.work_dir), config.work_dir):
@@ -137,15 +145,22 @@ def _train(
             acceleration.compile_networks(method)
         runner.train()
     if rank() == 0:
-        say(f"student written to {config.work_dir}/last.pth")
+        student = Path(config.work_dir) / "last.pth"
+        if method.supervised:  # a protocol's, which goes on with it
+            return say(f"student written to {student}")
+        say(f"student written to {student}; to open, evaluate and convert it:")
+        for command in next_steps(student, config):
+            say(f"  {command}")
 
 
 def _settle(method, data, student, teacher, config, settings) -> tuple[Config, list[str], str]:
-    """The config, a line for each departure from the published settings, and a name for the run."""
+    """The config, lines that say whose settings it has and what departs from them, and a name for the run."""
     if config is None:
-        if method is None or data is None or student is None:
-            raise UserError("give a config file, or --method, --data and --student (and --teacher)")
+        if data is None or student is None:
+            raise UserError("give a config file, or --data and --student (and --teacher, --method)")
         config, notes = recipe(method, data, student, teacher, **settings)
+        method = method or DEFAULT_METHOD
+        notes = [f"settings of {method}{', except:' if notes else ''}", *(f"  {note}" for note in notes)]
         return config, notes, f"{method}_{student}_{Path(data).resolve().name}"
     given = {"method": method, "data": data, "student": student, "teacher": teacher, **settings}
     given = [f"--{key.replace('_', '-')}" for key, value in given.items() if value is not None]
@@ -227,7 +242,7 @@ def _introduce(
     optimizer = config.optim_wrapper.optimizer
     parameters = sum(p.numel() for p in method.student.parameters()) / 1e6
     lines = [
-        *(f"  {note}" for note in notes),
+        *notes,
         f"{type(method).__name__}: {len(images)} images in {images.root}",
         f"  student {method.student.arch}, {parameters:.2f} M parameters, width {method.student.width}",
         *([] if method.teacher is None else method.teacher.describe()),
@@ -238,8 +253,6 @@ def _introduce(
         *acceleration.describe(config),
         f"  config, manifest and logs in {config.work_dir}",
     ]
-    if notes:
-        lines.insert(0, "published settings, except:")
     if state is not None:
         lines.append(f"  resuming from {state}")
     if changed:

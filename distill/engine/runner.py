@@ -11,24 +11,27 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import weights_to_cpu
 from mmengine.utils import apply_to
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.utils.data import DataLoader
 
 from distill.data.workers import ending_with_us
+from distill.engine.screen import LineHook, screen_handlers
+from distill.engine.trackers import start_trackers
 from distill.engine.training_states import TrainingStateHook, instead_of, read_training_state
 from distill.errors import UserError
 
 
 @RUNNERS.register_module()
 class DistillRunner(Runner):
-    """mmengine's Runner with six changes.
+    """mmengine's Runner with seven changes.
 
     The dump at its start goes to the log file only. A training state is plain data, written without a copy
     in memory (by ``TrainingStateHook``) and loaded strictly, from the mapped file. The config key
     ``sync_batch_norm`` synchronises batch norm over the processes: mmengine's ``sync_bn`` drops the
     activation that timm's MobileNets, EfficientNets and RegNets keep inside their norm layers. Data workers
     end with their process. The key ``device`` names the device of a run of one process, which mmengine takes
-    a GPU for where there is one.
+    a GPU for where there is one. A tracker that cannot be used is told before anything is trained.
     """
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
@@ -52,6 +55,9 @@ class DistillRunner(Runner):
             # they would not hear of it, and torch would wait five seconds for each.
             self.train_dataloader._iterator = None
             for hook in self.hooks:
+                if isinstance(hook, LineHook):
+                    hook.erase()  # before what has gone wrong is told
+            for hook in self.hooks:
                 if isinstance(hook, TrainingStateHook):
                     hook.settle()
 
@@ -60,6 +66,11 @@ class DistillRunner(Runner):
         loader = Runner.build_dataloader(*args, **kwargs)
         loader.worker_init_fn = ending_with_us(loader.worker_init_fn)
         return loader
+
+    def build_visualizer(self, visualizer: Visualizer | dict | None = None) -> Visualizer:
+        built = super().build_visualizer(visualizer)
+        start_trackers(built)
+        return built
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         logger = super().build_logger(*args, **kwargs)
@@ -107,8 +118,3 @@ class DistillRunner(Runner):
 
     def _bare_model(self) -> nn.Module:
         return self.model.module if is_model_wrapper(self.model) else self.model
-
-
-def screen_handlers(logger: MMLogger) -> list[logging.Handler]:
-    """Handlers that write to the terminal."""
-    return [h for h in logger.handlers if type(h) is logging.StreamHandler]

@@ -1,4 +1,4 @@
-"""How a run is started, where it writes, and what it goes on from."""
+"""Where a run writes, and what it goes on from."""
 
 import errno
 import fcntl
@@ -13,26 +13,8 @@ from pathlib import Path
 from mmengine.config import Config
 
 from distill.engine.training_states import find_training_state, remove_unfinished
-from distill.errors import UserError
+from distill.errors import UserError, naming
 from distill.peers import Alone
-
-LAUNCHERS = ("none", "pytorch", "slurm")
-
-
-def choose_launcher(launcher: str | None) -> str:
-    """The launcher asked for (UserError if it cannot be); None: ``pytorch`` under torchrun, else ``none``."""
-    by_torchrun = {"RANK", "LOCAL_RANK", "WORLD_SIZE"} <= os.environ.keys()
-    if launcher is None:
-        return "pytorch" if by_torchrun else "none"
-    if launcher not in LAUNCHERS:
-        raise UserError(f"launcher {launcher!r}; valid: {', '.join(LAUNCHERS)}")
-    if launcher == "none" and by_torchrun and os.environ["WORLD_SIZE"] != "1":
-        raise UserError("launcher none: torchrun started several processes, and each would train by itself")
-    if launcher == "pytorch" and not by_torchrun:
-        raise UserError("launcher pytorch: start it by torchrun --nproc-per-node GPUS tools/distill.py ...")
-    if launcher == "slurm" and "SLURM_PROCID" not in os.environ:
-        raise UserError("launcher slurm: start it by srun python tools/distill.py ...")
-    return launcher
 
 
 def check_name(work_dir: str) -> None:
@@ -75,19 +57,21 @@ def held(work_dir: str) -> Iterator[None]:
     """
     path = Path(work_dir) / "run.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a+") as file:
+    with open(path, "ab+", buffering=0) as file:  # unbuffered: an error leaves nothing to write
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # unlike flock, not kept by data workers
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EAGAIN):
                 file.seek(0)
+                other = file.read().decode().strip()
                 raise UserError(
-                    f"{work_dir}: another run is at work there ({file.read().strip()}); wait for it, end it, "
+                    f"{work_dir}: another run is at work there ({other}); wait for it, end it, "
                     "or give another --work-dir"
                 ) from error
             warnings.warn(f"{path}: {error.strerror}; nothing keeps a second run out", stacklevel=2)
-        file.truncate(0)
-        print(f"process {os.getpid()} on {socket.gethostname()}", file=file, flush=True)
+        with naming(path):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
         remove_unfinished(work_dir)
         yield
 

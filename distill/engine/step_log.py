@@ -47,10 +47,11 @@ class WatchHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         self.ended = time.perf_counter()
-        self._begin(self.ended)
+        self.begin()
 
-    def _begin(self, now: float) -> None:
-        self.since, self.waited, self.images = now, 0.0, 0
+    def begin(self) -> None:
+        """From here on ``figures`` count."""
+        self.since, self.waited, self.images = time.perf_counter(), 0.0, 0
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         self.waited += time.perf_counter() - self.ended
@@ -60,20 +61,18 @@ class WatchHook(Hook):
         self.ended = time.perf_counter()
 
     def figures(self) -> dict[str, float]:
-        """Since the last call: images a second of all processes, and this one's share of the time waiting.
+        """Since ``begin``: images a second of all processes, and this one's share of the time waiting.
 
         ``memory`` is the process's peak in MB: what tensors take of its GPU, or its resident set.
         """
-        now = time.perf_counter()
-        seconds, waited, images = now - self.since, self.waited, self.images
-        self._begin(now)
+        seconds = time.perf_counter() - self.since
         if torch.cuda.is_initialized():
             memory = torch.cuda.max_memory_allocated() / 1e6
         else:
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3  # kilobytes on Linux
         return {
-            "images_per_second": round(images * world_size() / seconds, 1),
-            "waiting": round(waited / seconds, 4),
+            "images_per_second": round(self.images * world_size() / seconds, 1),
+            "waiting": round(self.waited / seconds, 4),
             "memory": round(memory),
         }
 
@@ -90,6 +89,7 @@ class StepLog(LogProcessor):
         for hook in runner.hooks:
             if isinstance(hook, WatchHook):  # after the losses, so that a GPU has done its work
                 found = hook.figures()
+                hook.begin()
                 tag.update(found)
                 line = SECONDS.sub(shown(found) + "  ", line)
         return tag, line

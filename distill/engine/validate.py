@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable
+from inspect import Parameter, isclass
 from typing import Annotated
 
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from mmengine.config import Config
 from mmengine.registry import Registry
 from mmengine.runner import Runner
@@ -14,7 +15,7 @@ from distill.data.views import in_two_halves
 from distill.distributed import usable_device
 from distill.errors import UserError, unknown
 from distill.methods.base import Method
-from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, SAMPLERS, TRANSFORMS
+from distill.registry import DATASETS, HOOKS, MODELS, OPTIMIZERS, PARAM_SCHEDULERS, SAMPLERS, TRANSFORMS
 from distill.settings import Count, NotNegative, Number, Positive, Share, check_setting, check_settings
 from distill.targets.sources import Source, source_of
 
@@ -29,7 +30,6 @@ AUGMENT_ON = ("auto", "device", "worker")
 GROUPS = (
     "model", "train_dataloader", "train_dataloader.dataset", "train_dataloader.dataset.augmentation",
     "train_dataloader.sampler", "optim_wrapper", "optim_wrapper.optimizer", "train_cfg", "[default_hooks]",
-    "[default_hooks.checkpoint]",
 )  # fmt: skip
 LISTS = ("custom_hooks", "param_scheduler")
 # what no constructor of this project has as a parameter
@@ -47,6 +47,15 @@ KINDS = {
     "sync_batch_norm": bool,
     "find_unused_parameters": bool,
 }
+# the same for each of param_scheduler
+Part = Annotated[float, Gt(0), Le(1)]
+GIVEN_TO_SCHEDULERS = {"optimizer", "param_name"}
+SCHEDULE = {
+    "begin": NotNegative, "end": Positive, "T_max": Positive, "eta_min": NotNegative | None,
+    "gamma": Positive, "power": Positive, "factor": Part, "start_factor": Part,
+    "end_factor": Annotated[float, Ge(0), Le(1)], "step_size": Count, "by_epoch": bool,
+    "convert_to_iter_based": bool, "milestones": list[int] | tuple[int, ...],
+}  # fmt: skip
 
 
 def validate(config: Config) -> None:
@@ -80,8 +89,10 @@ def validate(config: Config) -> None:
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
     for number, hook in enumerate(_listed(config, "custom_hooks")):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
-    if states := _at(config, "default_hooks.checkpoint"):
-        _typed(states, HOOKS, "default_hooks.checkpoint", extra={"priority"})
+    for name, hook in (config.get("default_hooks") or {}).items():
+        if hook is not None:  # which takes one of mmengine's away
+            _must_hold(f"default_hooks.{name}", hook)
+            _typed(hook, HOOKS, f"default_hooks.{name}", extra={"priority"})
     _schedule(config)
     _device(config)
 
@@ -90,11 +101,16 @@ def _groups(config: Config) -> None:
     for name in GROUPS:
         key = name.strip("[]")
         value = _at(config, key)
-        if not (isinstance(value, dict) or (value is None and key != name)):
-            raise UserError(f"config key {key} is {value!r}; it must hold settings: {key}.NAME=...")
+        if not (value is None and key != name):
+            _must_hold(key, value)
     for key in LISTS:
         if not all(isinstance(part, dict) for part in _listed(config, key)):
             raise UserError(f"config key {key} is {config[key]!r}; valid: a list of dict(type=...)")
+
+
+def _must_hold(key: str, value: object) -> None:
+    if not isinstance(value, dict):
+        raise UserError(f"config key {key} is {value!r}; it must hold settings: {key}.NAME=...")
 
 
 def _listed(config: Config, key: str) -> list:
@@ -188,23 +204,35 @@ def _typed(
 
 
 def _parameters(cls: type) -> set[str] | None:
-    parameters = inspect.signature(cls).parameters.values()
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        return None
-    return {parameter.name for parameter in parameters}
+    """Names of what its constructor takes; None: anything.
+
+    One with ``*args`` and ``**kwargs`` hands them on, as mmengine's schedulers do, to the next that there is.
+    """
+    bases = inspect.getmro(cls)[:-1] if isclass(cls) else ()
+    makers = [base for base in bases if "__init__" in vars(base)] if bases else [cls]
+    for maker in makers:
+        parameters = inspect.signature(maker).parameters.values()
+        kinds = {parameter.kind for parameter in parameters}
+        if Parameter.VAR_KEYWORD not in kinds:
+            return {parameter.name for parameter in parameters}
+        if Parameter.VAR_POSITIONAL not in kinds:
+            break
+    return None if makers else set()
 
 
 def _schedule(config: Config) -> None:
     epochs = config.train_cfg.get("max_epochs")
     _set("train_cfg.max_epochs", epochs, "--epochs N")
     for number, scheduler in enumerate(_listed(config, "param_scheduler")):
+        where = f"param_scheduler.{number}"
+        _typed(scheduler, PARAM_SCHEDULERS, where, GIVEN_TO_SCHEDULERS, {"convert_to_iter_based"})
+        for key, value in scheduler.items():
+            check_setting(f"config key {where}.{key}", value, SCHEDULE.get(key, object))
         if not scheduler.get("by_epoch", True):
             continue
-        key, milestones = f"config key param_scheduler.{number}.milestones", scheduler.get("milestones", [])
-        check_setting(key, milestones, list[int] | tuple[int, ...])
-        for milestone in milestones:
+        for milestone in scheduler.get("milestones", ()):
             if milestone >= epochs:
                 raise UserError(
-                    f"{key}: {milestone} is not before the last "
+                    f"config key {where}.milestones: {milestone} is not before the last "
                     f"epoch ({epochs}), so it would never happen"
                 )

@@ -9,14 +9,16 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from distill.backbones import Backbone
+from distill.checkpoints import read_file
 from distill.data.labelled import check_same_classes, list_labelled
 from distill.distributed import rank
-from distill.engine.hooks import method_of
+from distill.engine.hooks import export, method_of
 from distill.errors import UserError, unknown
 from distill.evaluation.features import Extraction, extract_both
 from distill.evaluation.random_state import untouched_random_state
-from distill.evaluation.run import Evaluator, evaluate, format_table
+from distill.evaluation.run import Evaluator, Result, content, evaluate, format_table
 from distill.evaluation.together import together
+from distill.methods.base import Method
 from distill.registry import EVALUATORS, HOOKS
 
 DEFAULT_EVALUATORS = ({"type": "KNN"},)
@@ -29,6 +31,10 @@ class EvaluationHook(Hook):
     Training is the same, bit for bit, with and without this hook. All processes extract features, kept in
     the work dir meanwhile; the first one evaluates them, and the others wait for it as long as it takes.
     Scalars are named ``task/metric`` (``knn/1nn``), in percent, over training iterations.
+
+    The student of the epoch with the best main metric of the first evaluator is kept as ``best.pth``, of
+    equal ones the first. A run that goes on compares with the file that is there, unless that is of an epoch
+    still to come, or was chosen by another metric or other images.
 
     Args:
         data: ``train`` and ``val``, two ImageFolders with the same classes.
@@ -62,6 +68,7 @@ class EvaluationHook(Hook):
         # a wrong folder ends the run now and not after the first epoch
         self.train, self.val = (list_labelled(self.data[part]) for part in ("train", "val"))
         check_same_classes(self.train, self.val)
+        self.best = self._best_before(runner)
 
     def after_train_epoch(self, runner: Runner) -> None:
         if not (self.every_n_epochs(runner, self.interval) or self.is_last_train_epoch(runner)):
@@ -84,6 +91,32 @@ class EvaluationHook(Hook):
             f"{result.task}/{name}": value for result in results for name, value in result.metrics.items()
         }
         runner.visualizer.add_scalars(scalars, step=runner.iter)
+        if isinstance(method_of(runner), Method):
+            self._keep_best(runner, results[0])
+
+    def _keep_best(self, runner: Runner, result: Result) -> None:
+        metrics = result.metrics
+        name = result.protocol.headline if result.protocol.headline in metrics else next(iter(metrics))
+        images = [content(self.train), content(self.val)]
+        found = {"metric": f"{result.task}/{name}", "value": metrics[name], "images": images}
+        found["epoch"] = runner.epoch + 1
+        same = self.best and all(self.best[key] == found[key] for key in ("metric", "images"))
+        if not same or found["value"] > self.best["value"]:
+            self.best = found
+            export(runner, "best", method_of(runner).exports()["last"], runner.epoch + 1, best=found)
+
+    def _best_before(self, runner: Runner) -> dict | None:
+        """What ``best.pth`` says of itself, if it is of a part of the run that is done."""
+        path = Path(runner.work_dir) / "best.pth"
+        if rank() != 0 or not path.is_file():
+            return None
+        best = read_file(path, mmap=True).get("meta", {}).get("best")
+        return best if best and best["epoch"] <= runner.epoch else None
+
+    def after_train(self, runner: Runner) -> None:
+        if rank() == 0 and self.best is not None:
+            of = f"epoch {self.best['epoch']}, {self.best['metric']} {self.best['value']:.1f}"
+            runner.logger.info(f"best student, in {runner.work_dir}/best.pth: {of}")
 
 
 def build_evaluator(config: dict) -> Evaluator:

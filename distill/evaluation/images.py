@@ -125,6 +125,7 @@ def train_classifier(images: Images, training: Training) -> tuple[Backbone, nn.S
     network = images.backbone
     mean, std = (values.flatten().tolist() for values in (network.mean, network.std))
     if not start.is_file():
+        images.folder.mkdir(exist_ok=True)
         save_student(start, network.net, network.arch, mean, std, images.extraction.image_size)
     config = Config.fromfile(config_root() / "_base_" / "runtime.py")
     config.batch_size = training.batch_size

@@ -15,7 +15,7 @@ from distill.backbones import Backbone
 from distill.backbones.weights import Weights
 from distill.data import sets
 from distill.data.labelled import LabelledSet
-from distill.errors import UserError
+from distill.errors import UserError, expected
 from distill.evaluation.features import PARTS, Extraction, extract_both, extractions, place_of
 from distill.evaluation.run import Evaluator, Result, evaluate, misfit, settings_of
 from distill.results.protocol import Protocol
@@ -162,7 +162,7 @@ def run_plan(
     """Yields the results of all cells to run, set by set; one that fails does not stop the others.
 
     Args:
-        failed: is given a line for each cell that failed; what is not a ``UserError`` shows its traceback.
+        failed: is given a line for each cell that failed; one that nobody expected shows its traceback.
         keep: the features are kept in its folders, one a set: see ``extract``.
     """
     for data in plan.data:
@@ -177,9 +177,10 @@ def run_plan(
                         backbone, *pair, [cell.evaluator], extraction, line, work_dir, place, data
                     )
                 except Exception as error:
-                    if not isinstance(error, UserError):
+                    reason, _ = expected(error)
+                    if not reason:
                         traceback.print_exc()
-                    failed.append(f"{cell.name}: {str(error) or type(error).__name__}")
+                    failed.append(f"{cell.name}: {reason or str(error) or type(error).__name__}")
                     say(f"failed: {failed[-1]}")
                 else:
                     yield result

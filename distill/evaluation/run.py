@@ -144,7 +144,8 @@ def evaluate(
 
     Args:
         say: is given a line of progress at a time, corrupt images among them.
-        work_dir: folder for the runs of protocols that train on images, and for lists of labels.
+        work_dir: folder for the runs of protocols that train on images, and for lists of labels; made if need
+            be, in one that is there.
         keep: folder for the features: see ``extract_both``.
         data: the known set that the images are.
 
@@ -172,19 +173,26 @@ def evaluate(
                 place = place_of(keep, own, extraction)
                 features[own] = extract_both(backbone, train, val, own, say, place, needed[own])
             start = time.perf_counter()
-            folder = {"folder": work_dir} if getattr(evaluator, "keeps_files", False) else {}
+            keeps_files = getattr(evaluator, "keeps_files", False)
+            folder = {"folder": work_dir and _made(work_dir)} if keeps_files else {}
             found = evaluator.run(*features[own], **folder)
             for part, taken in zip(PARTS, features[own], strict=True):
                 if part in protocol.parts:
                     settings[part] |= {"images": len(taken.x), "unreadable": len(taken.unreadable)}
         else:
             start = time.perf_counter()
-            folder = Path(work_dir) / f"{protocol.name}-{_digest(backbone, settings)}"
+            folder = _made(_made(work_dir) / f"{protocol.name}-{_digest(backbone, settings)}")
             images = Images(backbone, train, val, prepared(extraction, protocol), folder, say)
             with untouched_random_state():
                 found = evaluator.run(images)
         outcome = found if isinstance(found, Outcome) else Outcome(found)
         yield Result(protocol, outcome, settings, time.perf_counter() - start, data)
+
+
+def _made(folder: str | os.PathLike) -> Path:
+    """Makes a folder, but none above it: one that was renamed meanwhile must not come into being again."""
+    Path(folder).mkdir(exist_ok=True)
+    return Path(folder)
 
 
 def misfit(protocol: Protocol, train: LabelledSet, val: LabelledSet) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import time
 from collections.abc import Iterator
@@ -33,9 +32,9 @@ def together(student: Backbone, folder: Path) -> Iterator[Backbone]:
     done = folder / "evaluated"
     if rank() == 0:
         shutil.rmtree(folder, ignore_errors=True)  # left by a run that was killed here
-        folder.mkdir(parents=True)
+        folder.mkdir()
     else:
-        student = copy.deepcopy(student)
+        student = student.copy()
     if world_size() > 1:
         for tensor in chain(student.parameters(), student.buffers()):
             dist.broadcast(tensor.detach(), 0)  # comes behind the folder

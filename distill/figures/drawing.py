@@ -55,11 +55,12 @@ def style() -> Iterator[None]:
 
 
 def write(drawing: Drawing, folder: str | Path, command: str) -> Path:
-    """Writes ``folder/NAME.png`` atomically, title above, caption and command below.
+    """Writes ``folder/NAME.png`` atomically, title above, caption and command below; makes the folder.
 
     The file says them in its text fields as well: Title, Description, Comment (the command).
     """
     path = Path(folder) / f"{drawing.name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
     columns = int(CHARACTERS_PER_INCH * drawing.figure.get_figwidth())
     command_lines = textwrap.wrap(command, columns, break_long_words=False, break_on_hyphens=False)
     lines = [*textwrap.wrap(drawing.caption, columns), *command_lines]

@@ -91,14 +91,17 @@ class Block:
         """Whether a model was measured more than once."""
         return any(cell.n > 1 for cell in self.cells.values())
 
-    def gain(self, metric: str, model: Model) -> float | None:
-        """Difference of the means to the random model of the same backbone; None where there is none."""
-        own = self.cells.get((metric, model))
+    def random_of(self, model: Model) -> Model | None:
+        """The random model of the same backbone; None where there is none, or it is that one."""
         for other in self.models:
             if other.init == "random" != model.init and other.backbone == model.backbone:
-                base = self.cells.get((metric, other))
-                return own.mean - base.mean if own and base else None
+                return other
         return None
+
+    def gain(self, metric: str, model: Model) -> float | None:
+        """Difference of the means to the random model of the same backbone; None where there is none."""
+        own, base = self.cells.get((metric, model)), self.cells.get((metric, self.random_of(model)))
+        return own.mean - base.mean if own and base else None
 
 
 @cache

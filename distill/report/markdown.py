@@ -6,6 +6,7 @@ from distill.report.blocks import Block, Model
 from distill.report.content import Content
 from distill.report.placed import placed
 from distill.report.published import Table, tables
+from distill.report.shown import HEAD, sentence, shown
 from distill.report.sweeps import Sweep
 
 INTRO = (
@@ -16,7 +17,11 @@ INTRO = (
 
 def markdown(content: Content) -> str:
     """The papers' tables in which ours stand, then one table a task, data and settings, then the sweeps."""
-    parts = ["# Distillation report", INTRO]
+    judged, single = shown(content.blocks)
+    parts = ["# Distillation report", *filter(None, [sentence(judged, single)])]
+    if judged:
+        parts.append(grid(HEAD, [each.cells for each in judged]))
+    parts.append(INTRO)
     if content.superseded:
         parts.append(f"{content.superseded} older measurements of the same thing are left out.")
     ours = (placed(table, content.blocks, content.origins) for table in tables())
@@ -47,7 +52,7 @@ def _table(block: Block) -> str:
         for metric in block.metrics
     ]
     about = f"Data: {block.data or 'unknown'}. {block.notes}"
-    return f"## {quoted(block.task.title)}\n\n{quoted(about)}\n\n{_grid(head, lines)}"
+    return f"## {quoted(block.task.title)}\n\n{quoted(about)}\n\n{grid(head, lines)}"
 
 
 def _cell(block: Block, metric: str, model: Model) -> str:
@@ -69,7 +74,7 @@ def _published(table: Table) -> str:
             name = f"{first} (ours: {line.note})" if line.ours else first
             lines.append([name, *others, *line.cells])
     note = f"{quoted(table.note)}\n\n" if table.note else ""
-    return f"## {quoted(f'{table.source}: {table.title}')}\n\n{note}{_grid(head, lines)}"
+    return f"## {quoted(f'{table.source}: {table.title}')}\n\n{note}{grid(head, lines)}"
 
 
 def _sweep(sweep: Sweep) -> str:
@@ -78,10 +83,12 @@ def _sweep(sweep: Sweep) -> str:
         [", ".join(point), *(str(sweep.cells.get((metric, point), "")) for metric in sweep.metrics)]
         for point in sweep.points
     ]
-    return f"## {quoted(sweep.title)}\n\n{quoted(f'Data: {sweep.data}')}\n\n{_grid(head, lines)}"
+    return f"## {quoted(sweep.title)}\n\n{quoted(f'Data: {sweep.data}')}\n\n{grid(head, lines)}"
 
 
-def _grid(head: list[str], lines: list[list[str]]) -> str:
+def grid(head: list[str], lines: list[list[str]]) -> str:
+    """Cells of any text, quoted, under a head of the same width."""
+
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(map(quoted, cells)) + " |"
 

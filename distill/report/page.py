@@ -6,8 +6,9 @@ from distill.report import charts, pictures, records, sweeps
 from distill.report.blocks import Block, Model
 from distill.report.content import Content
 from distill.report.details import details
-from distill.report.markup import count, cut, figure, wide
+from distill.report.markup import count, cut, figure, fold, table, wide
 from distill.report.published_section import published_section
+from distill.report.shown import HEAD, sentence, shown
 from distill.results.protocol import KINDS
 
 CSS = Path(__file__).with_name("page.css")
@@ -60,17 +61,12 @@ def _section(name: str, title: str, content: str) -> str:
 def _glance(blocks: list[Block]) -> str:
     if not blocks:
         return ""
-    compared = [
-        gain for block in blocks for model in block.models
-        if model.init == "distilled" and (gain := block.gain(block.metrics[0], model)) is not None
-    ]  # fmt: skip
-    verdict = ""
-    if compared:
-        better = sum(gain > 0 for gain in compared)
-        verdict = (
-            f'<p class="lead">Distilled weights beat random ones in {better} of '
-            f"{count(len(compared), 'comparison')}, each task by its first metric.</p>"
-        )
+    judged, single = shown(blocks)
+    said = sentence(judged, single)
+    verdict = f'<p class="lead">{cut(said, 600)}</p>' if said else ""
+    if judged:
+        caption = "Mean of the paired differences, with the interval that holds it"
+        verdict += fold("Seed by seed", table(HEAD, [each.cells for each in judged], caption))
     caption = "The first metric of each task, in percent; a bar is the sample standard deviation over seeds."
     chart = wide(charts.overview(blocks), "Overview of all tasks")
     rows = [row for block in blocks for own in block.rows.values() for row in own]

@@ -44,6 +44,7 @@ def write_report(
     about = origins(single, found)
     content = Content(blocks_of(single), sweeps_of(grid), about, found, drawn, rows, superseded)
     html, table = Path(out) / "report.html", Path(out) / "report.md"
+    Path(out).mkdir(parents=True, exist_ok=True)
     write_text(table, visible(markdown(content)))
     write_text(html, visible(page(content)))
     return html, table

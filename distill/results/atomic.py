@@ -13,7 +13,8 @@ from pathlib import Path
 def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     """Yields a temporary path beside ``path``; on success it is synced and renamed, on failure removed.
 
-    The folder is made if need be. A reader sees the old file or the new one, never a part of it.
+    A reader sees the old file or the new one, never a part of it. The folder must be there: one that was
+    removed or renamed while a run writes there is not made again in silence.
     """
     part = beside(path)
     try:
@@ -27,9 +28,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
 
 
 def beside(path: str | os.PathLike) -> Path:
-    """A temporary path of this process beside ``path``, whose folder is made if need be."""
+    """A temporary path of this process beside ``path``."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path.with_name(f".{path.name}.{platform.node()}.{os.getpid()}.part")
 
 

@@ -102,10 +102,9 @@ def label_of(run: str, checkpoint: str | os.PathLike) -> str:
 def append(path: str | os.PathLike, row: dict) -> None:
     """Appends one row under a file lock and syncs it; a line torn by an earlier crash is closed first.
 
-    What is NaN or infinite in its details becomes null, as JSON has neither.
+    What is NaN or infinite in its details becomes null, as JSON has neither. The folder must be there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(finite(row), sort_keys=True, default=str) + "\n").encode()
     with open(path, "ab+", buffering=0) as file:  # unbuffered: an error leaves nothing to write
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -130,6 +129,8 @@ def _ends_with_newline(file, end: int) -> bool:
 def read(path: str | os.PathLike) -> list[dict]:
     """The rows of a file, oldest first, each held against ``distill.results.schema.Row``; [] without a file.
 
+    A device has none: ``/dev/full`` and ``/dev/zero`` never end.
+
     A line that is no such row (torn, of a later version, with a metric that is NaN) is left out, and a
     warning tells its number and the reason.
 
@@ -141,7 +142,7 @@ def read(path: str | os.PathLike) -> list[dict]:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder; valid: a file of result rows")
-    if not path.exists():
+    if not path.exists() or path.is_char_device() or path.is_block_device():
         return []
     rows, odd = [], 0
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):

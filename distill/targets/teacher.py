@@ -27,9 +27,12 @@ class Teacher(nn.Module, Target):
             head, ``auto`` the head's if the checkpoint has one.
         batch_statistics: batch norms use the statistics of the current batch (of this process), not those
             they learned; the rest stays in eval mode. PCD's released code, without ``eval()``, does so.
+        pooling: of a transformer: ``token`` (class token), ``mean`` (of the patches' tokens, without
+            registers) or ``both``, one after the other; None: the network's own.
 
     Raises:
-        UserError: an unknown ``output``, no head where it asks for one, or a head of another width.
+        UserError: an unknown ``output`` or ``pooling``, one that the network does not have, no head where it
+            asks for one, or a head of another width.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Teacher(nn.Module, Target):
         arch: str | None = None,
         output: str = "backbone",
         batch_statistics: bool = False,
+        pooling: str | None = None,
     ):
         super().__init__()
         if output not in OUTPUTS:
@@ -45,7 +49,7 @@ class Teacher(nn.Module, Target):
         loaded = read_weights(weights, arch)
         if output == "head" and loaded.head is None:
             raise UserError(f"teacher {weights} has no projection head, which teacher.output='head' needs")
-        self.backbone = Backbone.from_weights(loaded)
+        self.backbone = Backbone.from_weights(loaded, pooling)
         self.head = nn.Identity()
         self.width = self.backbone.width
         self.reports = [self.backbone.report]
@@ -91,12 +95,24 @@ class Teacher(nn.Module, Target):
         check_image_size(self.backbone, *images.shape[-2:])
         return self.head(self.backbone(images))
 
+    @torch.no_grad()
+    def with_map(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, width), and the backbone's map from within (B, inner_map_width, h, w), by one pass.
+
+        Raises:
+            UserError: images of a size that the network cannot take, or a network without such maps.
+        """
+        check_image_size(self.backbone, *images.shape[-2:])
+        features, inner = self.backbone.features_and_inner_map(images)
+        return self.head(features), inner
+
     def describe(self) -> list[str]:
         """Lines of the load report, and one that says what the embeddings are."""
         lines = [line for report in self.reports for line in report.lines()]
         if self.dropped:
             lines.append(f"  not used from the file: {', '.join(self.dropped)}")
         how = ", batch norms by the batch" if self.batch_statistics else ""
+        how += f", pooling: {self.backbone.pooling}" if self.backbone.pooling else ""
         return [*lines, f"  teacher embeddings: output of the {self.output}, width {self.width}{how}"]
 
     def fingerprint(self) -> dict:

@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import PARAM_SCHEDULERS, DefaultScope
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from torch import nn
 
-from distill.backbones import Backbone
+from distill.backbones import Backbone, default_mean_std
 from distill.engine.recipe import method_names
 from distill.engine.validate import validate
 from distill.registry import MODELS
@@ -21,6 +23,7 @@ from tests.distill.methods.small import small_config
 ROOT = Path(__file__).resolve().parents[2]
 SCHEDULE_KEYS = {"by_epoch", "begin", "end", "T_max"}
 PUBLISHED = sorted(path for path in (ROOT / "configs").glob("*/*.py") if path.parent.name != "_base_")
+DINOV3 = [path for path in PUBLISHED if "dinov3" in path.stem]
 
 
 @pytest.mark.parametrize("path", PUBLISHED, ids=lambda path: path.stem)
@@ -38,9 +41,9 @@ def test_a_config_is_valid_and_its_docstring_and_name_are_true(path):
 
 @pytest.mark.parametrize("name", method_names())
 def test_last_norms_of_residual_blocks_start_as_in_the_authors_code(name):
-    """At 1, except BYOL (Haiku's ResNet) and SimCLR (``init_zero=True`` in resnet.py)."""
+    """At 1, except BYOL (Haiku's ResNet), SimCLR (``init_zero=True`` in resnet.py), and our own method."""
     model = Config.fromfile(ROOT / "configs" / "_base_" / f"{name}.py").model
-    start = 0.0 if name in ("byol", "byol_accumulated", "simclr") else 1.0
+    start = 0.0 if name in ("byol", "byol_accumulated", "simclr", "feature_matching") else 1.0
     for part in {"student", "online_teacher"} & model.keys():
         last = Backbone(**{**model[part], "arch": "test_resnet"}).net.layer4[0]
         assert (last.bn3 if hasattr(last, "bn3") else last.bn2).weight.unique().tolist() == [start], part
@@ -108,6 +111,49 @@ def test_seed_holds_its_learning_rate_for_five_epochs():
         optimizer.step()
         for schedule in schedules:
             schedule.step()
+
+
+@pytest.fixture(scope="module")
+def dinov3_file(tmp_path_factory):
+    """A narrow network of DINOv3's kind, untrained; its layer scales are 1, so that pictures differ."""
+    torch.manual_seed(0)
+    state = timm.create_model("vit_tiny_patch16_dinov3_qkvb").state_dict()
+    for key, value in state.items():
+        if "gamma" in key:
+            value.fill_(1.0)
+    torch.save(state, file := tmp_path_factory.mktemp("dinov3") / "vit.pth")
+    return file
+
+
+@pytest.mark.parametrize("path", DINOV3, ids=lambda path: path.stem)
+def test_a_student_of_dinov3_learns_its_class_token_and_its_patches(path, dinov3_file):
+    config = Config.fromfile(path)
+    config.model.teacher.update(weights=str(dinov3_file), arch="vit_tiny_patch16_dinov3_qkvb")
+    with DefaultScope.overwrite_default_scope("distill"):
+        method = MODELS.build(config.model).train()
+        optimizer = build_optim_wrapper(method, config.optim_wrapper).optimizer
+    view = torch.rand(4, 3, 64, 64)
+    embedding, patches = method.teacher.with_map(view)
+    network = method.teacher.backbone
+    tokens = network.net.forward_features((view - network.mean) / network.std)
+    torch.testing.assert_close(embedding, tokens[:, 0])
+    inner = method.student.features_and_inner_map(view)[1]
+    assert patches.shape[2:] == inner.shape[2:] == (4, 4)
+    steps = []
+    for _ in range(3):
+        losses = method.loss([view], torch.arange(4))
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        optimizer.step()
+        steps.append({name: loss.item() for name, loss in losses.items()})
+    assert all(steps[-1][name] < steps[0][name] for name in ("loss_features", "loss_map")), steps
+
+
+def test_their_teacher_is_dinov3_s_vit_b_with_its_mean_and_deviation():
+    teachers = {Config.fromfile(path).model.teacher.weights for path in DINOV3}
+    assert teachers == {"vit_base_patch16_dinov3.lvd1689m"} and len(DINOV3) == 4
+    assert timm.is_model_pretrained(*teachers)
+    assert default_mean_std(*teachers) == (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD)
 
 
 def test_every_student_of_the_papers_has_a_config():

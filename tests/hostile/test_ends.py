@@ -2,6 +2,7 @@
 
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -87,6 +88,22 @@ def test_a_signal_ends_it_in_one_line(tool, number, words, at_work):
     assert process.exitcode == 128 + number
     assert not processes.alive_after(2, workers)
     assert re.fullmatch(rf"error: {re.escape(words)}; {AT_WORK[tool][2]}\n", errors.read_text())
+
+
+@pytest.mark.parametrize("how", ["removed", "renamed"])
+@pytest.mark.parametrize("tool", AT_WORK)
+def test_a_folder_that_is_removed_or_renamed_ends_it_and_is_not_made_again(tool, how, at_work, tmp_path):
+    folder = tmp_path / "out"
+    process, workers, errors = at_work(tool)
+    folder.rename(tmp_path / "elsewhere")
+    if how == "removed":
+        shutil.rmtree(tmp_path / "elsewhere")
+    process.join(20)
+    assert process.exitcode == 2
+    assert not folder.exists()
+    assert not processes.alive_after(2, workers)
+    gone = rf"no such file or folder: {folder}; was it removed or renamed meanwhile\?"
+    assert re.fullmatch(rf"error: ({gone}|{folder}/.+ was removed .+)\n", errors.read_text())
 
 
 def test_a_signal_to_the_data_workers_too_is_told_alone(at_work):

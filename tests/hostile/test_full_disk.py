@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from distill.engine.config_text import config_text
+from distill.engine.recipe import recipe
 from tests import processes
 
 SIZE = ("--batch-size", 8, "--image-size", 32, "--workers", 0)
@@ -31,6 +33,22 @@ TOOLS = {
         (),
     ),
     "report.py": (("{rows}", "--out", "{out}/report"), ()),
+}  # fmt: skip
+# only what they say where there is no room at all: whole runs of the last three take long
+NO_ROOM = {
+    "distill.py": TOOLS["distill.py"][0],  # not even for its lock
+    "sweep.py": (
+        "--grid", "model.temperature=0.1", "--data", "{labelled}", "--out", "{out}/sweep", "--", "--method",
+        "simclr", "--data", "{data}", "--student", "test_resnet",
+    ),
+    "compare_methods.py": (
+        "--data", "{labelled}", "--teacher", "{teacher}", "--student", "test_resnet", "--epochs", 1,
+        "--batch-size", 2, "--image-size", 32, "--workers", 0, "--only", "reg", "--out", "{out}/comparison",
+    ),
+    "prove.py": (
+        "--data", "{labelled}", "--teacher", "{teacher}", "--student", "resnet18", "--distilled", "{teacher}",
+        "--image-size", 32, "--workers", 0, "--allow-copies", "--out", "{out}/proof",
+    ),
 }  # fmt: skip
 WORDS = r"error: (No space left on device: .+ \([\d.,]+ MB free there\)|.+: no room, .+ free)(; .+)?\n"
 
@@ -76,6 +94,30 @@ def test_is_one_line_and_with_room_it_goes_on(tool, share, needed, places, disk,
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="no right to mount a small disk")
+@pytest.mark.parametrize("tool", NO_ROOM)
+def test_no_room_at_all_is_one_line(tool, places, disk, tmp_path):
+    folder = disk(4096)
+    (folder / "full").write_bytes(bytes(4096))
+    given = [str(each).format(out=folder, **places) for each in NO_ROOM[tool]]
+    code, said = run(tool, given, tmp_path / "errors")
+    assert code == 2 and re.fullmatch(WORDS, said), said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="no right to mount a small disk")
+def test_without_room_for_lists_of_images_the_work_goes_on(
+    run_here, image_folder, disk, monkeypatch, tmp_path
+):
+    """``view_agreement.py`` writes nothing else."""
+    folder = disk(4096)
+    (folder / "full").write_bytes(bytes(4096))
+    monkeypatch.setenv("DISTILL_CACHE", str(folder / "cache"))
+    config, _ = recipe("simclr", str(image_folder), "test_resnet", image_size=32, batch_size=8)
+    (tmp_path / "config.py").write_text(config_text(config))
+    assert "two views of an image agree by" in run_here("view_agreement.py", tmp_path / "config.py")
+    assert not [each for each in folder.rglob("*.index") if each.stat().st_size]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="no right to mount a small disk")
 @pytest.mark.parametrize("tool", TOOLS)
 def test_a_read_only_disk_is_one_line(tool, places, disk, tmp_path):
     folder = disk(1 << 20, "ro,")
@@ -88,9 +130,12 @@ def test_a_read_only_disk_is_one_line(tool, places, disk, tmp_path):
 def places(image_folder, teacher_file, tmp_path_factory):
     from distill import results
 
+    labelled = tmp_path_factory.mktemp("labelled")
+    for split in ("train", "val"):
+        (labelled / split).symlink_to(image_folder)
     rows = tmp_path_factory.mktemp("rows") / "rows.jsonl"
     results.append(rows, results.make_row("knn", "a", "random", "resnet18", 0, {"1nn": 1}, "", "", {}, 1))
-    return dict(data=image_folder, teacher=teacher_file, rows=rows)
+    return dict(data=image_folder, teacher=teacher_file, rows=rows, labelled=labelled)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from distill.demo.world import write_demo
 from distill.errors import UserError
 from transfer import run
 
@@ -38,7 +39,9 @@ CASES = {
         "--seed -1": NUMBER,
         "--std 0 1 1": "above 0",
         "--std nan 1 1": "three numbers above 0",
-        "--mean nan 0 0": "three numbers",
+        "--mean nan 0 0": "--mean is .nan, 0.0, 0.0.; valid: three numbers",
+        "--mean 1e39 0 0": "--mean is .1e.39, 0.0, 0.0.; valid: three numbers",  # infinite in 32 bits
+        "--std 1 1 1e-60": "--std is .1.0, 1.0, 1e-60.; valid: three numbers above 0",  # zero in 32 bits
         "--protocols knn,": "unknown protocol ''",
         "--few-shot 0-shot": "1-shot",
         "--few-shot 0%": "valid",
@@ -117,6 +120,26 @@ TRANSFER = {
     "--split-size 0": "has no splits",
     "--cfg-options nokey": "KEY=VALUE",
 }
+OPTIMIZER, PIXELS = "optim_wrapper.optimizer", "model.data_preprocessor"
+VALUES = {  # benchmark: values that its config cannot have
+    "voc12_seg": {
+        f"{OPTIMIZER}.lr=1e999": "lr is inf; valid: a finite number",
+        f"{OPTIMIZER}.lr=nan": "lr is 'nan'; valid: a number",
+        f"{OPTIMIZER}.lr=None": "lr is None; valid: a number",
+        f"{OPTIMIZER}.dampening=-1e999": "dampening is -inf; valid: a finite number",
+        f"{PIXELS}.mean=[0,1e999,0]": "mean.1 is inf; valid: a finite number",
+    },
+    "voc07_det": {
+        "optimizer.lr=1e999": "optimizer.lr is inf; valid: a finite number",
+        "optimizer.lr=nan": "optimizer.lr is 'nan'; valid: a number",
+        "train.max_iter=8.5": "steps is 8.5; valid: a whole number",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    return write_demo(tmp_path_factory.mktemp("demo"), n_classification=(10, 10), n_scenes=(12, 6))
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +165,32 @@ def test_is_one_line(command, options, words, run_here, image_folder, teacher_fi
     line = said.strip().splitlines()[-1]
     assert "error: " in line and re.search(words, line), said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", [DISTIL, CACHE, EVALUATE], ids=lambda command: command[0])
+def test_several_processes_of_srun_without_a_launcher_are_one_line(
+    command, run_here, monkeypatch, image_folder, teacher_file, labelled, tmp_path
+):
+    step = {"PROCID": 0, "NTASKS": 4, "STEP_ID": 0, "STEP_NUM_TASKS": 4}
+    for name, value in step.items():
+        monkeypatch.setenv(f"SLURM_{name}", str(value))
+    places = dict(data=image_folder, teacher=teacher_file, labelled=labelled, out=tmp_path / "out")
+    tool, *rest = [part.format(**places) for part in command]
+    said = run_here(tool, *rest, code=2)
+    assert re.fullmatch(r"error: srun started 4 processes, .*--launcher slurm .*--launcher none .*\n", said)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "option", "words"),
+    [(name, option, words) for name, cases in VALUES.items() for option, words in cases.items()],
+)
+def test_a_value_of_a_benchmarks_config_is_one_line(benchmark, option, words, demo, tmp_path):
+    if benchmark == "voc07_det":
+        pytest.importorskip("detectron2")
+    given = (benchmark, "resnet18", "--init", "random", "--smoke", "--dry-run", "--work-dir", str(tmp_path))
+    with pytest.raises(UserError, match=re.escape(words)):
+        run.main([*given, "--data-root", str(demo), "--cfg-options", option])
 
 
 @pytest.mark.parametrize(("options", "words"), TRANSFER.items())

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -295,3 +296,9 @@ def test_a_report_is_made_of_any_rows(rows, manifest, entries, tmp_path_factory)
         warnings.simplefilter("ignore", Odd)
         html, markdown = write_report([folder / "results.jsonl"], folder / "out", [folder])
     assert html.read_text().endswith("</html>\n") and markdown.read_text().endswith("|\n")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no /dev/zero to stand for a device")
+def test_a_device_has_no_rows():
+    """``/dev/zero`` never ends, and ``/dev/full`` neither."""
+    assert results.read("/dev/zero") == []

@@ -190,6 +190,38 @@ def test_an_option_out_of_range(option, value, image_folder, tmp_path, run_here)
     assert re.fullmatch(rf"error: {name} is {value}(\.0)?; valid: .*\n", line)
 
 
+LINEAR, COSINE, STEPS = "LinearLR", "CosineAnnealingLR", "MultiStepLR"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "line"),
+    [
+        ({"begin": 0}, "config key param_scheduler.0.type is missing"),
+        ({"type": "LinearLr"}, "unknown param_scheduler.0.type 'LinearLr'; did you mean 'LinearLR'"),
+        ({"type": None}, "unknown param_scheduler.0.type None"),
+        ({"type": LINEAR, "start_facter": 0.1}, "unknown config key 'param_scheduler.0.start_facter'"),
+        ({"type": LINEAR, "start_factor": 0}, "start_factor is 0; valid: greater than 0"),
+        ({"type": LINEAR, "start_factor": 1.5}, "start_factor is 1.5; valid: less than or equal to 1"),
+        ({"type": LINEAR, "begin": -1}, "begin is -1; valid: greater than or equal to 0"),
+        ({"type": LINEAR, "begin": NAN}, "begin is nan; valid: a finite number"),
+        ({"type": LINEAR, "end": "x"}, "end is 'x'; valid: a number"),
+        ({"type": LINEAR, "by_epoch": "yes"}, "by_epoch is 'yes'; valid: a boolean"),
+        ({"type": COSINE, "T_max": 0}, "T_max is 0; valid: greater than 0"),
+        ({"type": COSINE, "eta_min": -1}, "eta_min is -1; valid: greater than or equal to 0"),
+        ({"type": COSINE, "convert_to_iter_based": 3}, "convert_to_iter_based is 3; valid: a boolean"),
+        ({"type": STEPS, "milestones": [1], "gamma": NAN}, "gamma is nan; valid: a finite number"),
+        ({"type": STEPS, "milestones": 3}, "milestones is 3; valid: a list or a tuple"),
+        ({"type": STEPS, "milestones": [2]}, "milestones: 2 is not before the last epoch (2)"),
+        (5, "config key param_scheduler is [5]; valid: a list of dict(type=...)"),
+    ],
+)
+def test_a_schedule_out_of_range(schedule, line, method_inputs, tmp_path):
+    options = SMALL["simclr"].options | {"param_scheduler": [schedule], "train_cfg.max_epochs": 2}
+    with pytest.raises(UserError, match=re.escape(line)) as error:
+        pretrain(**arguments("simclr", method_inputs), work_dir=str(tmp_path / "run"), cfg_options=options)
+    assert "\n" not in str(error.value) and not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("name", SMALL)
 def test_the_settings_of_every_method_pass_as_they_are_and_as_json(name, method_inputs):
     """JSON has no tuples."""

@@ -7,12 +7,14 @@ the structure that a harmless string has; and nothing in it runs.
 import ast
 import copy
 import json
+import math
 import os
 import re
 import runpy
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -27,6 +29,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from distill import results
+from distill.checkpoints import random_weights
 from distill.data.label_lists import given_list, label_list, names_of
 from distill.demo.world import write_demo
 from distill.engine.config_files import read_config
@@ -116,6 +119,7 @@ def test_the_teacher_of_a_run_is_told_by_its_config(arch, weights):
 @property_of(text=STRINGS, others=st.lists(STRINGS, max_size=3))
 def test_a_benchmarks_config_gives_back_paths_and_classes(text, others):
     wanted = {"work_dir": text, "data": {"metainfo": {"classes": (text, *others)}, "data_root": text}}
+    wanted["ranges"] = [(-math.inf, 64.0), (64.0, math.inf)]
     Path("filled.py").write_text(as_text(Config(copy.deepcopy(wanted))))
     assert Config.fromfile("filled.py").to_dict() == wanted
 
@@ -148,13 +152,16 @@ def exported(backbones, name: str, native: bool, arch: str, file: str, source: s
     backbone = copy.copy(backbones[native])
     layout = resnet_layout(backbone.state_dict(), "resnet50") if native else None
     backbone.arch = arch
-    told = ConvertedBackbone(backbone, Policy(norm="SyncBN"), Path(file), source, layout)
+    weights = replace(random_weights("test_resnet", 0), path=source)
+    told = ConvertedBackbone(backbone, Policy(norm="SyncBN"), Path(file), weights, layout)
     return FRAMEWORKS[name].part("export").configs(told)
 
 
 def shape(text: str, end: str, names: dict[str, str]) -> object:
     """A file as its language reads it, with strings replaced."""
-    if end.endswith(".yaml"):
+    if end.endswith(".md"):
+        return rendered(text).places
+    if end.endswith((".yaml", ".json")):
         return json.loads(json.dumps(yaml.safe_load(text)), object_hook=lambda found: {
             key: names.get(value, value) if isinstance(value, str) else value for key, value in found.items()
         })  # fmt: skip
@@ -312,6 +319,7 @@ def test_a_list_of_labels_names_any_picture():
         place.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (8, 8)).save(place / f"{name}.png")
     images = list_labelled(folder)
+    Path("lists").mkdir()
     made = label_list(images, "10%", {}, 0, "lists")
     assert given_list(made.file, images).rows.tolist() == made.rows.tolist()
     everything = Path("everything.txt")

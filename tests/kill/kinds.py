@@ -146,7 +146,7 @@ def _distil(given: Material, method: str, teacher: Path | str | None, *options: 
 
 
 def _transfer(given: Material, benchmark: str, framework: str, *options: object) -> Kind:
-    """30 steps, with a checkpoint after the 25th; after a kill they go on with other draws, and differ."""
+    """30 steps, with a checkpoint after the 25th."""
     command = _words(
         "-m", "transfer.run", benchmark, "test_resnet", "--smoke", "--init", "random", "--gpus", 0,
         "--image-size", 64, "--batch-size", 2, "--max-steps", 30, "--data-root", given.scenes,

@@ -56,6 +56,7 @@ def make(root: Path) -> Material:
     state |= {f"module.encoder_q.fc.{k}": v for k, v in mlp(512, 512, 128).state_dict().items()}
     torch.save({"arch": "resnet18", "state_dict": state}, files["teacher"])
     network = create_backbone("test_resnet")
+    files["student"].parent.mkdir()
     save_student(
         files["student"], network, "test_resnet", (0.5,) * 3, (0.25,) * 3, 32, meta={"method": "SEED"}
     )

@@ -53,6 +53,7 @@ def checkpoint(tmp_path):
     torch.manual_seed(0)
     backbone = Backbone("test_resnet")
     path = tmp_path / "my_run" / "last.pth"
+    path.parent.mkdir()
     mean, std = backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()
     save_student(path, backbone.net, backbone.arch, mean, std, 32, meta={"run": "my_run"})
     return path
@@ -83,6 +84,18 @@ def test_checkpoint_to_table_and_rows(evaluate, data, checkpoint):
         assert row["sha256"] == file_sha256(checkpoint) and row["checkpoint"] == str(checkpoint)
         assert row["settings"]["train"]["images"] == 10 and row["settings"]["resize"] == 37
     assert rows[1]["metrics"] == {"top1": 100.0} and rows[1]["settings"]["linear"]["epochs"] == 40
+
+
+def test_what_has_its_row_is_left_out(evaluate, data, checkpoint):
+    """As after a kill behind the first row; another name for the same network has rows of its own."""
+    file = checkpoint.parent / "results.jsonl"
+    evaluate(checkpoint, "--data", data, *QUICK, "--protocols", "knn")
+    again = evaluate(checkpoint, "--data", data, *QUICK, "--protocols", "knn,linear")
+    assert f"knn on {data}/val: its row is in {file} already, left out" in again
+    assert f"1 rows added to {file}" in again
+    evaluate(checkpoint, "--data", data, *QUICK, "--protocols", "knn", "--label", "other")
+    told = [(row["label"], row["task"]) for row in results.read(file)]
+    assert told == [("my_run", "knn"), ("my_run", "linear"), ("other", "knn")]
 
 
 def test_random_network_beside_it(evaluate, data, checkpoint, tmp_path):
@@ -118,11 +131,27 @@ def test_own_folders_resize_and_few_labels(evaluate, data, checkpoint, tmp_path)
 
 def test_the_normalisation_is_printed_and_can_be_given(evaluate, data, checkpoint):
     options = ("--data", data, "--protocols", "knn", *QUICK)
-    assert "normalised by mean 0, 0, 0 and std 1, 1, 1" not in evaluate(checkpoint, *options)
-    given = evaluate(checkpoint, *options, "--mean", 0.5, 0.4, 0.3, "--std", 0.2, 0.2, 0.25)
-    assert "  pixels in [0, 1] normalised by mean 0.5, 0.4, 0.3 and std 0.2, 0.2, 0.25" in given
+    pixels = "  pixels in [0, 1] normalised by mean"
+    plain = evaluate(checkpoint, *options)
+    assert f"{pixels} 0.5, 0.5, 0.5 (the file) and std 0.5, 0.5, 0.5 (the file)" in plain
+    given = evaluate(checkpoint, *options, "--mean", 0.5, 0.4, 0.3, "--std", 0.5, 0.5, 0.5)
+    replaced = "0.5, 0.4, 0.3 (given, in place of 0.5, 0.5, 0.5: the file)"
+    assert f"{pixels} {replaced} and std 0.5, 0.5, 0.5 (given)" in given
     before, after = results.read(checkpoint.parent / "results.jsonl")
     assert before["settings"]["mean"] != after["settings"]["mean"] == pytest.approx([0.5, 0.4, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("network", "origin"),
+    [
+        (("--random", "--arch", "resnet18"), "the architecture's default"),
+        (("{moco}",), "moco-v2's, which the file does not tell"),
+    ],
+)
+def test_who_tells_the_normalisation_of_a_file_that_does_not(network, origin, evaluate, data, teacher_file):
+    network = [each.format(moco=teacher_file) for each in network]
+    options = ("--data", data, "--protocols", "knn", "--image-size", 32, "--dry-run", *QUICK)
+    assert f"({origin}) and std 0.229, 0.224, 0.225 ({origin})" in evaluate(*network, *options)
 
 
 def test_settings_of_a_protocol(evaluate, data, checkpoint):
@@ -150,6 +179,7 @@ def test_a_row_says_how_the_network_was_trained_and_with_which_seed(
 ):
     backbone = Backbone("test_resnet")
     path = tmp_path / "run" / file
+    path.parent.mkdir()
     meta |= {"run": "run", "seed": 7}
     save_student(path, backbone.net, "test_resnet", [0.5] * 3, [0.5] * 3, 32, meta=meta)
     evaluate(path, "--data", data, "--protocols", "knn", "--seed", 1, *QUICK)
@@ -253,7 +283,7 @@ def test_other_layouts_are_recognised(evaluate, data, tmp_path):
         ),
         (("--data", "images", "--cfg-options", "linear.lr=fast"), "linear.lr is 'fast'; valid: a number"),
         (("--data", "images", "--import", "mine.py"), "--import: no such file: mine.py"),
-        (("my_run/last.pth", "--data", "images", "--std", "0", "1", "1"), "--std 0.0 1.0 1.0: valid: three"),
+        (("my_run/last.pth", "--data", "images", "--std", "0", "1", "1"), "--std is (0.0, 1.0, 1.0); valid"),
         (("--data", "images"), "no checkpoint given"),
         (("--data", "images", "--random"), "--random needs --arch NAME"),
         (("--data", "images", "--random", "--arch", "resnet81"), "unknown model 'resnet81'"),

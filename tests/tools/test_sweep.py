@@ -44,9 +44,9 @@ def test_a_killed_sweep_goes_on_skips_what_is_done_and_names_what_failed(command
     (student,) = out.glob("cells/*/run/last.pth")
     before = student.stat().st_mtime
     second = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert second.returncode == 1
+    assert second.returncode == 2
     assert "[1/2] model.teacher.output=backbone, seed 0: done" in second.stdout
-    assert "[2/2] model.teacher.output=nonsense, seed 0: failed: error: " in second.stdout
+    assert "[2/2] model.teacher.output=nonsense, seed 0: failed: " in second.stdout
     assert student.stat().st_mtime == before
     (row,) = results.read(out / "results.jsonl")
     assert row["details"] == {"grid": {"model.teacher.output": "backbone"}, "grid_of": "reg"}

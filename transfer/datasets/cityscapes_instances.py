@@ -66,6 +66,7 @@ def _write(folder: Path, split: str, path: Path) -> Path:
         "annotations": [{"id": number, **found} for number, found in enumerate(annotations, start=1)],
         "categories": [{"id": label, "name": name} for label, name in CLASSES.items()],
     }
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(content))
     return path
 

@@ -47,6 +47,7 @@ def without_defects(data: CocoInstances, problems: Problems, out: str | os.PathL
     if same:
         return data
     files = {"train": data.train, "val": data.val}
+    Path(out).mkdir(parents=True, exist_ok=True)
     for split, content in _clean(data, Problems()).items():
         if content is not None:
             source, pictures = files[split]
@@ -85,6 +86,7 @@ def select_classes(data: CocoInstances, classes: tuple[str, ...], out: str | os.
         if name not in data.classes:
             raise unknown("class", name, data.classes)
     files = {}
+    Path(out).mkdir(parents=True, exist_ok=True)
     for split, (source, pictures) in (("train", data.train), ("val", data.val)):
         content = read(source)
         chosen = [item for item in content["categories"] if item["name"] in classes]
@@ -160,6 +162,7 @@ def write_splits(data: CocoInstances, size: int, out: str | os.PathLike) -> list
             return paths
     content = read(source)
     splits = draw_splits(_boxed(content, source), size)
+    out.mkdir(parents=True, exist_ok=True)
     for path, chosen in zip(paths, splits, strict=True):
         wanted = set(chosen)
         part = {

@@ -82,6 +82,7 @@ def _write(
     keep: bool,
 ) -> Proposals:
     paths = {}
+    out.mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         images = data.images(split)
         paths[split] = out / f"{source}_{split}.pkl"

@@ -21,6 +21,7 @@ class Framework:
         pip: what pip installs, itself first; "" where there are no wheels.
         mend: the command that installs it where pip alone does not.
         trains: it runs benchmarks; the others only take converted weights.
+        writes: it writes its weights file itself: without it nothing is converted.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Framework:
     pip: str = ""
     mend: str = ""
     trains: bool = True
+    writes: bool = False
 
     @property
     def package(self) -> str:
@@ -55,8 +57,7 @@ class Framework:
         missing = [package for package in packages if importlib.util.find_spec(package) is None]
         if missing:
             raise UserError(
-                f"{wanted_by} needs {self.title}: {', '.join(missing)} is not installed; "
-                "`python tools/doctor.py` says how to install it"
+                f"{wanted_by} needs {self.title}: {', '.join(missing)} is not installed; {self._how()}"
             )
 
     def check_imports(self) -> str:
@@ -71,6 +72,12 @@ class Framework:
         except (ImportError, AssertionError, OSError) as error:  # mmdet asserts mmcv's version
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise UserError(
-                f"{self.title} does not import here ({reason}); `python tools/doctor.py` says how to mend it"
+                f"{self.title} does not import here ({reason}); {self._how()}"
             ) from error
         return f"{self.title} {importlib.import_module(self.name).__version__}"
+
+    def _how(self) -> str:
+        """What installs it; the doctor tries the frameworks that train, and knows more of them."""
+        if self.trains:
+            return "`python tools/doctor.py` says how to mend it"
+        return f"`python -m pip install -c constraints.txt {self.pip}` installs it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pprint import pformat
 
 BRACES = ("{{", "{\\x7b")  # the same string, in which mmengine finds no ``{{ name }}`` to replace
@@ -21,7 +22,18 @@ def quoted(text: str) -> str:
 
 def literal(value: object) -> str:
     """Dicts, lists, tuples, strings and numbers as Python code."""
-    return pformat(value, width=108, sort_dicts=False).replace(*BRACES)
+    return pformat(_spelled(value), width=108, sort_dicts=False).replace(*BRACES)
+
+
+def _spelled(value: object) -> object:
+    """``value`` with code in place of infinities and NaN, for which Python has no word."""
+    if isinstance(value, dict):
+        return {key: _spelled(part) for key, part in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_spelled, value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return Expression(f"float('{value}')")
+    return value
 
 
 def comment(*lines: str) -> str:

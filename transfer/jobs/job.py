@@ -118,6 +118,7 @@ class Run:
             UserError: the folder holds another run.
         """
         self.check_folder()
+        self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / "job.json"
         write_text(self.folder / self.filled.file, self.filled.text)
         write_json(path, {"settings": self.settings, "job": asdict(self.job)})

@@ -1,5 +1,6 @@
 """One seed as a process of its own, or one process a GPU: its command, and what came of it."""
 
+import errno
 import os
 import signal
 import sys
@@ -21,7 +22,10 @@ def task(name: str, run: Run) -> Task:
 
     Raises:
         UserError: the run's folder holds another run.
+        FileNotFoundError: it is not there: what is removed meanwhile is not made again.
     """
+    if not run.folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(run.folder))
     path = run.save()
     return Task(name, _command(run.job, path), run.folder / "train.log", _environment())
 
@@ -50,10 +54,12 @@ def outcome(run: Run, process: Process) -> dict:
 
     Raises:
         UserError: it failed, with its own last error line and the log file's name.
+        OSError: it failed, and its log has no room left for more.
     """
     found, code = result(run), process.poll()
     if code != 0 or found is None:
         reason = f"{_last_error(process.output())}; log: {process.task.log}"
+        process.note(_describe(code))
         raise UserError(f"{process.task.name} failed ({_describe(code)}): {reason}")
     return found
 

@@ -54,6 +54,11 @@ class Process:
         self._shown += sum(map(len, whole))
         return whole[0].decode(errors="replace").splitlines()
 
+    def note(self, line: str) -> None:
+        """Writes a line of our own to its log."""
+        with open(self.task.log, "a") as log:
+            print(line, file=log)
+
     def _read(self, begin: int) -> bytes:
         with open(self.task.log, "rb") as log:
             log.seek(begin)

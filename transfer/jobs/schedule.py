@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 
 from distill.errors import UserError
+from distill.settings import check_fields
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Schedule:
 
     def __post_init__(self):
         assert (self.steps is None) != (self.epochs is None), "a schedule counts in steps or in epochs"
+        check_fields(self, "schedule: ")
         if self.batch < 1 or self.length < 1 or self.lr <= 0 or self.warmup < 0:
             raise UserError(
                 f"a schedule needs a positive batch, rate and number of {self.unit}: {asdict(self)}"

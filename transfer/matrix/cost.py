@@ -3,7 +3,7 @@
 import math
 import shutil
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -53,10 +53,10 @@ def check_space(runs: Sequence[Run], work_dir: Path) -> str:
     about = f"{'about' if measured else 'at least'} {_told(needed)}"
     if needed > free:
         raise UserError(
-            f"the checkpoints need {about}, and {there} has {_told(free)} free: "
+            f"the checkpoints need {about}, and {there} has {_told(free, math.floor)} free: "
             f"make room for {_told(needed - free)}, or give another --work-dir"
         )
-    return f"{about}, {_told(free)} free in {there}"
+    return f"{about}, {_told(free, math.floor)} free in {there}"
 
 
 def expected_bytes(run: Run, work_dir: Path) -> tuple[int, bool]:
@@ -89,5 +89,5 @@ def _size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
-def _told(size: int) -> str:
-    return f"{math.ceil(size / 1e6)} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"
+def _told(size: int, whole: Callable[[float], int] = math.ceil) -> str:
+    return f"{whole(size / 1e6)} MB" if size < 1e9 else f"{size / 1e9:.1f} GB"

@@ -46,6 +46,8 @@ def _make_runs(plan: Plan, rows: Rows) -> dict[str, str]:
             rows[cell.name, run.job.seed] = add_row(cell, run, outcome, plan.results)
         else:
             runs[f"{cell.name} seed {run.job.seed}"] = cell, run
+    for _, run in runs.values():  # now: a folder that is removed later is not made again
+        run.folder.mkdir(parents=True, exist_ok=True)
     tasks = (launch.task(name, run) for name, (_, run) in runs.items())
     left = {name: run for name, (_, run) in runs.items()}
     with closing(run_all(tasks, plan.places)) as events:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
+import os
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from PIL import Image, ImageOps
 from torch import Tensor
 
 from distill.backbones import create_backbone
 from distill.backbones.weights import Weights, load_strict
+from distill.data.image_files import open_images
 from transfer.network.dilation import dilate
 from transfer.network.partition import StageChain, plan_stages
 from transfer.network.probe import maps_of_whole
 
 TOLERANCE = 1e-4
+REAL = 4  # pictures of a folder that are compared
 
 
 @dataclass(frozen=True)
@@ -25,12 +31,16 @@ class Outcome:
         maps: {stage: map} of these pixels.
         loss: of one training step; None where there is nothing to train (a bare network).
         output_stride: no map is coarser than this, by dilation.
+        features: (B, width), behind the pooling; None where the framework has no such output.
+        remark: what else was measured, for the verdict.
     """
 
     pixels: Tensor
     maps: dict[str, Tensor]
     loss: float | None = None
     output_stride: int = 32
+    features: Tensor | None = None
+    remark: str = ""
 
 
 def sample_images() -> Tensor:
@@ -39,11 +49,28 @@ def sample_images() -> Tensor:
     return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=generator)
 
 
+def real_images(folder: str | os.PathLike, side: int | None) -> Tensor:
+    """Pictures of a folder, spread over it, as 8-bit RGB (B, 3, S, S): scaled, the middle cut out.
+
+    Args:
+        side: the network's, in pixels; None: 224. S is the next multiple of 32, which every network takes.
+
+    Raises:
+        UserError: no folder, no picture in it, or one that cannot be read.
+    """
+    images = open_images(folder)
+    count = min(REAL, len(images))
+    side = 32 * max(2, math.ceil((side or 224) / 32))
+    chosen = (images.read(number * len(images) // count) for number in range(count))
+    fitted = [np.asarray(ImageOps.fit(image, (side, side), Image.Resampling.BILINEAR)) for image in chosen]
+    return torch.from_numpy(np.stack(fitted)).permute(0, 3, 1, 2).contiguous()
+
+
 @torch.no_grad()
 def compare(
     weights: Weights, unused_keys: frozenset[str], images: Tensor, outcome: Outcome
 ) -> dict[str, float]:
-    """Largest absolute difference of pixels and of each stage's map between timm's network and ``outcome``.
+    """Largest absolute difference of pixels, maps and features between timm's network and ``outcome``.
 
     timm's network gets the framework's pixels, so that rounding there is not counted twice, and the
     config's dilation. Parts after res5 (``unused_keys``) may be absent from ``weights``: no map needs them.
@@ -56,7 +83,10 @@ def compare(
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (weights.mean, weights.std))
     differences = {"pixels": _difference(outcome.pixels, (images / 255 - mean) / std)}
     reference = maps_of_whole(net, plan, outcome.pixels)
-    return differences | {stage: _difference(x, reference[stage]) for stage, x in outcome.maps.items()}
+    differences |= {stage: _difference(x, reference[stage]) for stage, x in outcome.maps.items()}
+    if outcome.features is not None:
+        differences["features"] = _difference(outcome.features, net(outcome.pixels))
+    return differences
 
 
 def _difference(a: Tensor, b: Tensor) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from distill.backbones.weights import Weights
 from transfer.network.partition import STAGES, StagedBackbone
 from transfer.network.plain_resnet import ResNetLayout
 from transfer.network.policy import Policy
@@ -17,19 +18,24 @@ class ConvertedBackbone:
     Attributes:
         backbone: the stages that the config uses; only its sizes matter here.
         file: where the weights will be.
-        source: what they were made from, for the config's comment.
+        weights: what they were made from.
         layout: the sizes of the framework's own ResNet; None: this package's adapter builds the network.
     """
 
     backbone: StagedBackbone
     policy: Policy
     file: Path
-    source: str
+    weights: Weights
     layout: ResNetLayout | None = None
 
     @property
     def arch(self) -> str:
         return self.backbone.arch
+
+    @property
+    def source(self) -> str:
+        """What a config's comment says of the weights' origin."""
+        return self.weights.path
 
     @property
     def stages(self) -> tuple[str, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,14 @@ def check(net: nn.Module, chain: nn.Module, arch: str, size: tuple[int, int]) ->
 
 def maps_of_whole(net: nn.Module, plan: Plan, images: Tensor) -> dict[str, Tensor]:
     """Copies of the maps that the untouched network has at the ends of the stages: {stage: map}."""
+    with recorded(net, plan) as maps:
+        getattr(net, "forward_features", net)(images)
+    return maps
+
+
+@contextmanager
+def recorded(net: nn.Module, plan: Plan) -> Iterator[dict[str, Tensor]]:
+    """Yields {stage: copy of its map}, filled whenever the untouched network runs inside the block."""
     maps: dict[str, Tensor] = {}
 
     def keep(stage: str):
@@ -71,11 +80,10 @@ def maps_of_whole(net: nn.Module, plan: Plan, images: Tensor) -> dict[str, Tenso
     ends = {stage: net.get_submodule(paths[-1]) for stage, paths in plan.items() if paths}
     hooks = [module.register_forward_hook(keep(stage)) for stage, module in ends.items()]
     try:
-        getattr(net, "forward_features", net)(images)
+        yield maps
     finally:
         for hook in hooks:
             hook.remove()
-    return maps
 
 
 def first_inexact(shapes: Mapping[str, torch.Size], size: tuple[int, int]) -> str:

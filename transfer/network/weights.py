@@ -54,7 +54,8 @@ def _read_own(path: str | os.PathLike, arch: str | None) -> Weights:
         raise UserError(f"{path}: holds a {about['arch']}, not a {arch}")
     state = {key: torch.from_numpy(array) for key, array in content["model"].items()}
     mean, std = tuple(about["mean"]), tuple(about["std"])
-    return Weights(about["arch"], state, None, mean, std, FORMAT, str(path), file_sha256(path))
+    arch, digest = about["arch"], file_sha256(path)
+    return Weights(arch, state, None, mean, std, FORMAT, str(path), digest, pixels_from="the file")
 
 
 def load_stages(backbone: StagedBackbone, weights: Weights) -> LoadReport:

@@ -99,3 +99,34 @@ def test_measuring_changes_nothing():
     assert all(parameter.grad is None for parameter in backbone.parameters())
     for key, value in backbone.state_dict().items():
         assert torch.equal(value, before[key]), key
+
+
+@pytest.mark.parametrize(
+    ("arch", "width", "grid"),
+    [
+        ("resnet18", 256, (6, 4)),
+        ("mobilenetv3_small_050", 24, (6, 4)),
+        ("efficientnet_b0", 112, (6, 4)),
+        ("convnext_atto", 160, (6, 4)),
+        ("test_vit", 64, (10, 10)),
+    ],
+)
+def test_the_map_from_within_is_the_last_of_stride_16(arch, width, grid):
+    backbone = Backbone(arch).eval()
+    images = IMAGES if grid == (6, 4) else torch.rand(2, 3, 160, 160)
+    features, inner = backbone.features_and_inner_map(images)
+    assert inner.shape == (2, width, *grid) and backbone.inner_map_width == width
+    assert torch.equal(features, backbone(images))
+
+
+def test_the_map_from_within_a_resnet_is_the_output_of_its_third_stage():
+    backbone = Backbone("resnet18").eval()
+    found = []
+    backbone.net.layer3.register_forward_hook(lambda *given: found.append(given[-1]))
+    _, inner = backbone.features_and_inner_map(IMAGES)
+    assert torch.equal(inner, found[-1])
+
+
+def test_a_network_without_a_map_from_within_is_refused():
+    with pytest.raises(UserError, match="alexnet_compress gives no map from within"):
+        Backbone("alexnet_compress").inner_map_width  # noqa: B018

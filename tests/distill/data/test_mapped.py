@@ -17,6 +17,7 @@ ARRAYS = {
 
 
 def test_record_and_arrays_come_back_read_only(tmp_path):
+    (tmp_path / "new").mkdir()
     write_arrays(tmp_path / "new" / "file", "kind 1", {"root": "a\udce9\n", "n": 3}, ARRAYS)
     found = map_arrays(tmp_path / "new" / "file", "kind 1")
     assert found.record == {"root": "a\udce9\n", "n": 3} and found.arrays.keys() == ARRAYS.keys()

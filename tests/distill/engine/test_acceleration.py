@@ -41,9 +41,9 @@ def assert_close(first: dict, second: dict) -> None:
             torch.testing.assert_close(value, second["state_dict"][key], rtol=0.05, atol=0.02, msg=key)
 
 
-@pytest.mark.parametrize("name", ["compress_2q", "pcd"])
+@pytest.mark.parametrize("name", ["compress_2q", "pcd", "feature_matching"])
 def test_compiled_networks_learn_the_same_and_keep_their_keys(name, quick_compiler, method_inputs, tmp_path):
-    """CompRess calls its networks, PCD asks them for maps."""
+    """CompRess calls its networks, PCD asks them for maps, feature matching for both at once."""
     torch._dynamo.utils.counters.clear()
     said: list[str] = []
     compiled = run(method_inputs, tmp_path / "compiled", name, said.append, compile=True)

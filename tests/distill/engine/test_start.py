@@ -1,4 +1,4 @@
-"""Who starts the processes of a run, and where it runs."""
+"""Where a run writes, on what device, and what it goes on from."""
 
 import os
 import signal
@@ -8,59 +8,10 @@ import sys
 
 import pytest
 
-from distill.distributed import first_host, read_slurm
-from distill.engine.start import choose_launcher, held, where_to_start
+from distill.engine.start import held, where_to_start
 from distill.engine.validate import validate
 from distill.errors import UserError
 from tests.distill.methods.small import small_config
-
-TORCHRUN = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
-
-
-@pytest.fixture
-def started_by(monkeypatch):
-    """Sets the environment that a launcher leaves for its processes."""
-
-    def start(variables: dict) -> None:
-        for name in (*TORCHRUN, "SLURM_PROCID"):
-            monkeypatch.delenv(name, raising=False)
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-
-    return start
-
-
-@pytest.mark.parametrize(
-    ("environment", "asked", "chosen"),
-    [
-        ({}, None, "none"),
-        ({}, "none", "none"),
-        (TORCHRUN, None, "pytorch"),
-        (TORCHRUN, "pytorch", "pytorch"),
-        (TORCHRUN | {"WORLD_SIZE": "1"}, "none", "none"),
-        ({"SLURM_PROCID": "0"}, None, "none"),  # any command in a Slurm job, started by srun or not
-        ({"SLURM_PROCID": "0"}, "slurm", "slurm"),
-        ({"WORLD_SIZE": "2"}, None, "none"),  # a cluster's own variable
-    ],
-)
-def test_torchrun_is_noticed(environment, asked, chosen, started_by):
-    started_by(environment)
-    assert choose_launcher(asked) == chosen
-
-
-@pytest.mark.parametrize(
-    ("environment", "asked", "message"),
-    [
-        (TORCHRUN, "none", "each would train by itself"),
-        ({}, "pytorch", "start it by torchrun"),
-        ({}, "slurm", "start it by srun"),
-        ({}, "mpi", "valid: none, pytorch, slurm"),
-    ],
-)
-def test_what_cannot_be_is_one_line(environment, asked, message, started_by):
-    started_by(environment)
-    with pytest.raises(UserError, match=message):
-        choose_launcher(asked)
 
 
 @pytest.mark.parametrize(
@@ -107,26 +58,6 @@ def test_a_folder_has_one_run_at_a_time_and_a_killed_one_leaves_it_at_once(tmp_p
             assert not rest.exists()
     finally:
         os.killpg(holder.pid, signal.SIGKILL)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "first"),
-    [("gpu7", "gpu7"), ("gpu[03-05,9]", "gpu03"), ("rack[2-3,7]gpu[01-04],login", "rack2gpu01")],
-)
-def test_the_first_host_of_slurms_list(nodes, first):
-    assert first_host(nodes) == first
-
-
-def test_slurms_variables_become_torchs(monkeypatch):
-    for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
-        monkeypatch.setenv(name, "")  # so that it is restored
-        monkeypatch.delenv(name)
-    given = {"PROCID": 5, "NTASKS": 8, "LOCALID": 1, "JOB_ID": 4_000_001, "STEP_ID": 2}
-    for name, value in {**given, "STEP_NODELIST": "gpu[07-08]"}.items():
-        monkeypatch.setenv(f"SLURM_{name}", str(value))
-    read_slurm()
-    found = [os.environ[name] for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")]
-    assert found == ["5", "8", "gpu07", str(20000 + 4_000_003 % 12000)]
 
 
 class Elsewhere:

@@ -58,6 +58,16 @@ def test_the_newest_states_stay_after_a_resume_as_well(method_inputs, tmp_path):
     assert names(tmp_path) == {"iter_10.pth", "last.pth"}
 
 
+def test_a_run_that_ended_after_its_last_state_writes_the_student_as_it_goes_on(method_inputs, tmp_path):
+    """It was killed, or the disk was full: the student may be missing, or be that of the epoch before."""
+    run(method_inputs, tmp_path)
+    student = tmp_path / "last.pth"
+    content = student.read_bytes()
+    student.unlink()
+    run(method_inputs, tmp_path, resume=True)
+    assert student.read_bytes() == content
+
+
 def test_a_state_that_mmengine_wrote_goes_on_to_the_same_end(method_inputs, tmp_path):
     old, new = tmp_path / "old", tmp_path / "new"
     run(method_inputs, old, **BY_MMENGINE)

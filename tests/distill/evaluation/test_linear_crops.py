@@ -96,6 +96,7 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(
 ):
     """kill -9 after an epoch; 24 images in batches of 5 leave an odd last batch."""
     checkpoint = tmp_path / "run" / "last.pth"
+    checkpoint.parent.mkdir()
     save_student(checkpoint, backbone.net, "test_resnet", [0.5] * 3, [0.25] * 3, 32)
     arguments = [
         str(checkpoint), "--data", str(data), "--workers", "0", "--device", "cpu",

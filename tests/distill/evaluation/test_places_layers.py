@@ -100,6 +100,7 @@ def test_killed_between_two_layers_it_ends_as_if_nothing_had_happened(
     backbone, data, kill_and_resume, tmp_path
 ):
     checkpoint = tmp_path / "run" / "last.pth"
+    checkpoint.parent.mkdir()
     save_student(checkpoint, backbone.net, "test_resnet", [0.5] * 3, [0.25] * 3, 32)
     name = "places_layers"
     arguments = [

@@ -93,6 +93,7 @@ def test_killed_and_started_again_it_ends_as_if_nothing_had_happened(
     backbone, data, kill_and_resume, tmp_path
 ):
     checkpoint = tmp_path / "run" / "last.pth"
+    checkpoint.parent.mkdir()
     save_student(checkpoint, backbone.net, "test_resnet", [0.5] * 3, [0.25] * 3, 32)
     name = "small_label_finetune"
     arguments = [

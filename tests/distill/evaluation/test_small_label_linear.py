@@ -75,6 +75,7 @@ def test_nearest_neighbours_with_the_same_published_list(meaningless, tmp_path):
 def checkpoint(tmp_path):
     torch.manual_seed(0)
     path = tmp_path / "run" / "last.pth"
+    path.parent.mkdir()
     save_student(path, Backbone("test_resnet").net, "test_resnet", [0.5] * 3, [0.5] * 3, 32)
     return path
 

@@ -59,6 +59,10 @@ SMALL = {
     "cluster_classification": Small("cluster_classification", "cached", {"model.teacher.output": "auto"}),
     "reg": Small("reg"),
     "reg_bn": Small("reg_bn"),
+    "feature_matching": Small("feature_matching"),
+    "feature_matching_no_map": Small(
+        "feature_matching", "cached", {"model.map_weight": 0.0, "model.teacher.output": "auto"}
+    ),
     "probabilistic_transfer": Small("probabilistic_transfer"),
     "seed_l2": Small("seed_l2"),
     "seed_kmeans": Small("seed_kmeans", "cached"),

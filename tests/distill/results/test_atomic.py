@@ -6,6 +6,7 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -14,7 +15,7 @@ from distill.results.atomic import atomic_path, remove_rests_of_the_dead, write_
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
-    path = tmp_path / "a" / "file.txt"
+    path = tmp_path / "file.txt"
     write_text(path, "old")
     with pytest.raises(RuntimeError), atomic_path(path) as part:
         part.write_text("half of the n")
@@ -23,6 +24,14 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path):
     assert list(path.parent.iterdir()) == [path]
     write_json(path, {"b": 1, "a": 2})
     assert path.read_text() == '{\n  "a": 2,\n  "b": 1\n}\n'
+
+
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        write_text(tmp_path / "runs/gone/file.txt", "text")
+    line = f"error: no such file or folder: {tmp_path}/runs; was it removed or renamed meanwhile?"
+    assert explain(error.value) == (line, 2, True)
+    assert not list(tmp_path.iterdir())
 
 
 def test_rests_of_processes_that_are_no_more_are_removed_and_others_stay(tmp_path):
@@ -37,6 +46,16 @@ def test_rests_of_processes_that_are_no_more_are_removed_and_others_stay(tmp_pat
         file.touch()
     remove_rests_of_the_dead(tmp_path)
     assert set(tmp_path.iterdir()) == {here, elsewhere}
+
+
+def test_no_temporary_folder_is_told_as_what_it_mostly_is(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", None)  # Python looks once
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: [str(tmp_path / "not there")])
+    with pytest.raises(FileNotFoundError) as error:
+        tempfile.mkdtemp()
+    text, code, _ = explain(error.value)
+    reason = f"No usable temporary directory found in ['{tmp_path}/not there']"
+    assert (text, code) == (f"error: {reason}: is the disk full?", 2)
 
 
 def test_a_full_disk_is_told_with_its_path_and_what_is_free(tmp_path):

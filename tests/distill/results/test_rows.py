@@ -16,7 +16,7 @@ def row(seed: int = 0, **metrics: float) -> dict:
 
 
 def test_rows_come_back_with_what_made_them(tmp_path):
-    path = tmp_path / "deep" / "results.jsonl"
+    path = tmp_path / "results.jsonl"
     results.append(path, row(0, top1=40))
     results.append(path, row(1, top1=42))
     first, second = results.read(path)

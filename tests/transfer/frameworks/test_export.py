@@ -3,13 +3,17 @@
 import ast
 import copy
 import os
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from distill.backbones import create_backbone
-from distill.checkpoints import save_student
+from distill.backbones import Weights, create_backbone
+from distill.backbones.weights import IMAGENET_MEAN, IMAGENET_STD
+from distill.checkpoints import random_weights, save_student
 from distill.errors import UserError
 from transfer.convert import convert
 from transfer.frameworks import FRAMEWORKS
@@ -17,6 +21,7 @@ from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone
 from transfer.network.plain_resnet import resnet_layout
 from transfer.network.policy import Policy
+from transfer.network.weights import read_stage_weights
 
 HOSTILE = {
     "newline": "a\nimport os\nos.system('touch broken')\n#",
@@ -47,7 +52,11 @@ def converted(backbones, native: bool, arch: str, file: str, source: str) -> Con
     backbone = copy.copy(backbones["resnet50" if native else "resnet18"])
     layout = resnet_layout(backbone.state_dict(), "resnet50") if native else None
     backbone.arch = arch
-    return ConvertedBackbone(backbone, Policy(norm="SyncBN"), Path(file), source, layout)
+    return ConvertedBackbone(backbone, Policy(norm="SyncBN"), Path(file), of_file(source), layout)
+
+
+def of_file(path: str) -> Weights:
+    return replace(random_weights("test_resnet", 0), path=path)
 
 
 def texts(name: str, told: ConvertedBackbone) -> dict[str, str]:
@@ -67,7 +76,7 @@ def renamed(tree: ast.AST, names: dict[str, str]) -> str:
 @pytest.mark.parametrize(
     ("name", "native"),
     [
-        ("mmdet", False), ("mmdet", True), ("mmseg", False), ("mmseg", True), ("timm", False),
+        ("mmdet", False), ("mmdet", True), ("mmseg", False), ("mmseg", True),
         ("torchvision", False),
     ],
 )  # fmt: skip
@@ -91,7 +100,7 @@ def test_what_a_comment_says_of_a_network_stays_a_comment(case, backbones):
     hostile = HOSTILE[case].replace("/", "")
     alexnet = copy.copy(backbones["alexnet_compress"])
     alexnet.arch = hostile
-    told = ConvertedBackbone(alexnet, Policy(norm="SyncBN"), Path("/x/file.pth"), hostile)
+    told = ConvertedBackbone(alexnet, Policy(norm="SyncBN"), Path("/x/file.pth"), of_file(hostile))
     text = texts("mmseg", told)[".py"]
     assert text.splitlines()[1].endswith("(res2 cannot be brought to stride 4).")
     kinds = [type(statement).__name__ for statement in ast.parse(text).body]
@@ -119,6 +128,20 @@ def test_a_yaml_file_reads_back(native, case, backbones):
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)
+def test_numbers_are_as_people_write_them(name, backbones, tmp_path):
+    """A run keeps mean and std in 32 bits, where 0.485 is 0.48500001430511475."""
+    mean, std = (torch.tensor(values).tolist() for values in (IMAGENET_MEAN, IMAGENET_STD))
+    assert mean[0] != 0.485
+    save_student(tmp_path / "last.pth", create_backbone("resnet18"), "resnet18", mean, std, 64)
+    weights = read_stage_weights(tmp_path / "last.pth")
+    policy = Policy(mean=weights.mean, std=weights.std)
+    told = ConvertedBackbone(backbones["resnet18"], policy, tmp_path / "x", weights)
+    for end, text in texts(name, told).items():
+        assert "0.485" in text or "123.675" in text, end
+        assert not re.search(r"\d\.\d{7}", text), end
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
 def test_a_conversion_in_a_hostile_folder_runs_nothing(name, tmp_path, monkeypatch, run_here):
     """Folder and file would write ``broken`` if their names were pasted into a config; both are verified."""
     pytest.importorskip(name)
@@ -130,7 +153,8 @@ def test_a_conversion_in_a_hostile_folder_runs_nothing(name, tmp_path, monkeypat
     save_student(path, create_backbone("resnet18"), "resnet18", (0.5,) * 3, (0.2,) * 3, 64)
     said = run_here("convert_backbone.py", path, "--to", name)
     assert said.count(f"verified resnet18_{name}") == (2 if name == "detectron2" else 1)
-    assert len(list((folder / "converted").iterdir())) == (3 if name == "detectron2" else 2)
+    written = [path for path in (folder / "converted").rglob("*") if path.is_file()]
+    assert len(written) == (3 if name in ("detectron2", "timm") else 2)
     assert not list(tmp_path.rglob("broken"))
 
 

@@ -97,7 +97,7 @@ def test_the_linear_rule_is_applied_once_and_epochs_stay(fill):
 
 def test_fewer_steps_of_a_run_in_epochs_count_in_steps(fill):
     found, config = fill("coco_lowshot_1k", "--max-steps", 74)
-    assert config.train_cfg.to_dict() == {"type": "IterBasedTrainLoop", "max_iters": 74}
+    assert config.train_cfg.to_dict() == {"type": "StepLoop", "max_iters": 74}
     assert config.param_scheduler[1].milestones == [50, 66] and not config.param_scheduler[1].by_epoch
     assert not config.default_hooks.checkpoint.by_epoch and not config.log_processor.by_epoch
     assert (found.schedule.steps, found.schedule.epochs) == (74, None)

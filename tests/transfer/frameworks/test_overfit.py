@@ -32,14 +32,14 @@ class Case(NamedTuple):
 # A box head that is one small stage needs a map of 8x8: pictures of 128.
 EVERY = "precomputed_proposal_topk"
 DETECTORS = {
-    "voc07_det": Case(64, 45),
+    "voc07_det": Case(64, 60),
     "voc07_det_res5": Case(128, 45),
     "voc07_fast_rcnn": Case(
         128, 80, {f"dataloader.train.mapper.{EVERY}": 2_000, f"dataloader.test.mapper.{EVERY}": 2_000}
     ),
-    "coco_det": Case(64, 45),
+    "coco_det": Case(64, 60),
     "coco_det_c4": Case(128, 45),
-    "coco_lowshot_1k": Case(64, 35),
+    "coco_lowshot_1k": Case(64, 60),
 }
 # nothing here is mostly background, so that its pixels count as others do
 EQUAL = {f"model.{head}.loss_decode.background_weight": 1.0 for head in ("decode_head", "auxiliary_head")}

@@ -92,6 +92,18 @@ def test_places_work_side_by_side(tmp_path):
     assert ended == [0, 0], "each waits for the other"
 
 
+def test_a_log_whose_folder_is_renamed_ends_all_and_leaves_no_process(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with closing(run_all([python("import time; time.sleep(60)", "job", folder)], [()], 0.01)) as events:
+        _, process = next(events)
+        folder.rename(tmp_path / "elsewhere")
+        with pytest.raises(FileNotFoundError, match="job.log"):
+            next(events)
+    assert process.poll() == -signal.SIGKILL
+    assert not folder.exists()
+
+
 def test_lines_are_passed_on_and_a_failure_keeps_its_code(tmp_path):
     said = "print('one'); print('two', flush=True); raise SystemExit(7)"
     (tmp_path / "job.log").write_text("an earlier try\n")

@@ -16,9 +16,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from distill.engine.options import parse_options
 from distill.errors import UserError, unknown
 from transfer.frameworks.detectron2.adapter import DistilledBackbone, own_res5
-from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, voc_dicts
+from transfer.frameworks.detectron2.data import Mapper, VocEvaluator, coco_dicts, train_loader, voc_dicts
 from transfer.frameworks.detectron2.fast_rcnn import OwnBoxHead, box_head_width
 from transfer.frameworks.detectron2.masks import MaskEvaluator, mask_dicts
+from transfer.frameworks.values import check_value
 from transfer.jobs.job import Filled, Job
 from transfer.jobs.schedule import Schedule, batch_size, fit
 from transfer.network.partition import StagedBackbone
@@ -162,6 +163,7 @@ def _fill_data(loaders: DictConfig, job: Job) -> None:
         loaders.evaluator = L(COCOEvaluator)(dataset_name="${..test.dataset.annotations}")
     train.mapper["_target_"] = test.mapper["_target_"] = Mapper
     train.num_workers = test.num_workers = job.workers
+    train["_target_"], train.seed = train_loader, job.seed
 
 
 def _fill_sizes(loaders: DictConfig, job: Job) -> None:
@@ -189,7 +191,11 @@ def _fill_machine(train: DictConfig, job: Job, schedule: Schedule) -> None:
 
 
 def set_keys(cfg: DictConfig, values: dict[str, object]) -> None:
-    """Sets dotted keys; UserError unless they exist or their callable has an argument of that name."""
+    """Sets dotted keys.
+
+    Raises:
+        UserError: neither is a key there nor an argument of its callable, or it cannot have such a value.
+    """
     for key, value in values.items():
         node, names = cfg, key.split(".")
         for depth, name in enumerate(names):
@@ -198,6 +204,7 @@ def set_keys(cfg: DictConfig, values: dict[str, object]) -> None:
                 path = [".".join([*names[:depth], other]) for other in valid]
                 raise unknown("config key", ".".join(names[: depth + 1]), path)
             node = OmegaConf.select(cfg, ".".join(names[: depth + 1]))
+        check_value(key, value, node)
         OmegaConf.update(cfg, key, value, merge=False)
 
 

@@ -15,6 +15,7 @@ from detectron2.utils.events import JSONWriter, get_event_storage
 from detectron2.utils.logger import setup_logger
 from omegaconf import DictConfig
 
+from distill.results.atomic import write_tensors, write_text
 from transfer.frameworks.detectron2.fill import FILE
 from transfer.jobs.job import Job
 from transfer.jobs.progress import Progress, show
@@ -33,6 +34,20 @@ class TransferProgress(HookBase):
         if comm.is_main_process():
             loss = get_event_storage().latest().get("total_loss", (0.0, 0))[0]
             self.progress.step(self.trainer.iter + 1, loss)
+
+
+class Checkpoints(DetectionCheckpointer):
+    """Detectron2's, written whole or not at all, and so is the file that names the latest."""
+
+    def save(self, name: str, **more) -> None:
+        if self.save_dir and self.save_to_disk:
+            parts = {key: part.state_dict() for key, part in self.checkpointables.items()}
+            file = Path(self.save_dir) / f"{name}.pth"
+            write_tensors(file, {"model": self.model.state_dict(), **parts, **more})
+            self.tag_last_checkpoint(file.name)
+
+    def tag_last_checkpoint(self, last_filename_basename: str) -> None:
+        write_text(Path(self.save_dir) / "last_checkpoint", last_filename_basename)
 
 
 def train_and_test(job: Job) -> tuple[dict[str, float], int]:
@@ -83,7 +98,7 @@ def _train(cfg: DictConfig, model: torch.nn.Module) -> tuple[torch.nn.Module, in
     cfg.optimizer.params.model = model
     optimizer = instantiate(cfg.optimizer)
     trainer = (AMPTrainer if settings.amp.enabled else SimpleTrainer)(wrapped, None, optimizer)
-    checkpoints = DetectionCheckpointer(
+    checkpoints = Checkpoints(
         wrapped, settings.output_dir, trainer=weakref.proxy(trainer), save_to_disk=comm.is_main_process()
     )
     trainer.register_hooks(
@@ -96,12 +111,11 @@ def _train(cfg: DictConfig, model: torch.nn.Module) -> tuple[torch.nn.Module, in
             show(f"continuing from {name}")
         checkpoints.resume_or_load("", resume=True)
         first = trainer.iter + 1
-    # Detectron2's endless sampler cannot skip ahead: a resumed run draws another order.
-    seed_all_rng(settings.seed * 1_000_003 + first + comm.get_rank())
-    trainer.data_loader = instantiate(cfg.dataloader.train)
     tail = []
     if settings.get("precise_bn"):
         tail.append(hooks.PreciseBN(0, wrapped, instantiate(cfg.dataloader.train), settings.precise_bn))
+    cfg.dataloader.train.first = first
+    trainer.data_loader = instantiate(cfg.dataloader.train)
     if comm.is_main_process():
         tail.append(hooks.PeriodicCheckpointer(checkpoints, **settings.checkpointer))
         metrics = JSONWriter(os.path.join(settings.output_dir, "metrics.json"))

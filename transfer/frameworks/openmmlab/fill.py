@@ -16,7 +16,7 @@ from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.policy import first_stages
 
 FILE = "config.py"
-OURS = ("transfer.frameworks.openmmlab.data", "transfer.frameworks.openmmlab.hooks")
+OURS = tuple(f"transfer.frameworks.openmmlab.{name}" for name in ("data", "hooks", "loop"))
 
 
 def load(job: Job) -> Config:

@@ -1,4 +1,4 @@
-"""Checks that the user's ``--cfg-options`` name keys that the config has or that its classes take."""
+"""Checks the user's ``--cfg-options``: keys that the config has or its classes take, and their values."""
 
 import importlib
 import inspect
@@ -6,6 +6,7 @@ import inspect
 from mmengine.config import Config
 
 from distill.errors import UserError, unknown
+from transfer.frameworks.values import check_value
 
 
 def check_options(config: Config, options: dict, scope: str) -> None:
@@ -16,7 +17,7 @@ def check_options(config: Config, options: dict, scope: str) -> None:
         scope: that of the framework's registries, which know the classes.
 
     Raises:
-        UserError: an unknown key, with the valid ones.
+        UserError: an unknown key, with the valid ones; or a value that it cannot have.
     """
     for key in options:
         part, before = config, ""
@@ -28,6 +29,8 @@ def check_options(config: Config, options: dict, scope: str) -> None:
                 f"{before}{name}.",
             )
         keys = _keys(part, before)
+        index = int(last) if isinstance(part, list | tuple) and last in keys else last
+        check_value(key, options[key], part[index] if last in keys else None)
         if last not in keys:  # a class may take more than the config gives
             taken = _arguments(part, scope)
             if taken is not None:

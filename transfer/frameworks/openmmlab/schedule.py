@@ -45,7 +45,7 @@ def fit_schedule(config: Config, job: Job) -> list[str]:
     config.train_cfg = (
         {"type": "EpochBasedTrainLoop", "max_epochs": final.epochs}
         if by_epoch
-        else {"type": "IterBasedTrainLoop", "max_iters": final.steps}
+        else {"type": "StepLoop", "max_iters": final.steps}
     )
     for rate in config.param_scheduler:
         _set_rate(rate, final)

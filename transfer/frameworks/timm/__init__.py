@@ -1,4 +1,4 @@
-"""timm: a whole network's weights, and a Python file that builds it."""
+"""timm: a folder that ``timm.create_model`` opens, and that can be uploaded to a model hub as it is."""
 
 from transfer.frameworks.framework import Framework
 

@@ -1,4 +1,4 @@
-"""torchvision: a whole ResNet's weights, and a Python file that builds it."""
+"""torchvision: a whole network's weights, and a Python file that builds it alone or under an FPN."""
 
 from transfer.frameworks.framework import Framework
 

@@ -1,18 +1,19 @@
 """A written Python file in torchvision."""
 
+import runpy
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from transfer.frameworks import plain_python
 from transfer.network.compare import Outcome
-from transfer.network.probe import maps_of_whole
 
 
 @torch.no_grad()
 def run(config: Path, weights_file: Path, images: Tensor) -> Outcome:
-    """The maps of the ResNet that its ``build()`` gives."""
-    model, pixels = plain_python.run(config, images)
-    plan = {f"res{number + 1}": (f"layer{number}",) for number in (1, 2, 3, 4)}
-    return Outcome(pixels, maps_of_whole(model, plan, pixels))
+    """The features of the network that its ``build()`` gives, and the maps that its FPN takes."""
+    written = runpy.run_path(str(config))
+    pixels = written["normalise"](images / 255)
+    maps = written["fpn_backbone"]().body(pixels)
+    features = written["build"]()(pixels)
+    return Outcome(pixels, dict(zip(written["CHANNELS"], maps.values(), strict=True)), features=features)
