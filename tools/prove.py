@@ -4,11 +4,14 @@ r"""Does distillation help on my pictures? Trains, measures, compares and says s
   python tools/prove.py --data ROOT --teacher FILE_OR_NAME --student resnet18 --out DIR
   python tools/prove.py --data ROOT --unlabelled DIR --teacher dino.pth --student resnet18 --method seed \
       --supervised resnet18 --out DIR -- --epochs 100 --batch-size 128
+  python tools/prove.py --data ROOT --benchmark voc07_det --teacher FILE_OR_NAME --student resnet18 --out DIR
 
-ROOT/train and ROOT/val hold a folder a class. A student is distilled on the unlabelled pictures once a seed;
-then the distilled, a random, the teacher's and, where it is given, a supervised start are measured alike,
-with each share of the labels and each seed, frozen or fine-tuned by the protocols named. Test pictures that
-are trained on as well, the same file or a near copy, are refused. After -- stands what tools/distill.py gets.
+ROOT/train and ROOT/val hold a folder a class; with --benchmark ROOT is what tools/run_transfer.sh takes as
+its --data-root. A student is distilled on the unlabelled pictures once a seed; then the distilled, a random,
+the teacher's and, where it is given, a supervised start are measured alike with each seed: with each share of
+the labels, frozen or fine-tuned by the protocols named, or as the benchmark fine-tunes a detector or
+segmenter. Test pictures that are trained on as well, the same file or a near copy, are refused. After --
+stands what tools/distill.py gets.
 
 OUT gets proof.md and proof.html, results.jsonl (for tools/report.py) and the log of every command. The same
 command goes on after a kill.
@@ -16,59 +19,40 @@ command goes on after a kill.
 
 import argparse
 import json
-import math
 import shlex
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from distill import results  # noqa: E402
 from distill.commands import call_logged  # noqa: E402
-from distill.errors import UserError, kept, run_cli, unknown  # noqa: E402
+from distill.errors import UserError, kept, run_cli  # noqa: E402
 from distill.results.atomic import write_json, write_text  # noqa: E402
-from distill.results.protocol import Protocol, declared  # noqa: E402
 
 TOOLS = Path(__file__).resolve().parent
-FEW, MORE = "1%", "10%"  # the shares of the labels for which protocols have settings
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One start with one seed; ``weights`` is a file or a name, None for random ones."""
-
-    start: str
-    seed: int
-    weights: str | None
-
-    def __str__(self) -> str:
-        return f"{self.start}, seed {self.seed}"
-
-
-def with_few_labels() -> dict[str, Protocol]:
-    """The protocols that measure with shares of the labels."""
-    needed = {f"top1_{FEW}", f"top1_{MORE}"}
-    return {name: each for name, each in declared().items() if needed <= each.metrics.keys()}
 
 
 def parser() -> argparse.ArgumentParser:
-    known = with_few_labels()
-    frozen = ",".join(name for name, protocol in known.items() if protocol.kind == "features")
+    from distill.proof.by_labels import frozen_only, with_few_labels
+
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add = parser.add_argument
     add("--data", required=True, metavar="ROOT", help="labelled pictures: ROOT/train, ROOT/val")
-    add("--unlabelled", metavar="DIR", help="to distil on (default: ROOT/train, without its labels)")
+    add("--unlabelled", metavar="DIR", help="to distil on (default: those trained on, without labels)")
     add("--teacher", required=True, metavar="FILE_OR_NAME")
     add("--student", required=True, metavar="NAME")
     add("--method", metavar="NAME", help="of tools/distill.py (default: its own)")
     add("--distilled", nargs="+", metavar="FILE", help="students that are there already: one, or one a seed")
     add("--supervised", metavar="FILE_OR_NAME", help="weights of the student, trained on labels")
-    add("--labels", default="1%,10%,100%", metavar="A,B", help="shares of them (default 1%%,10%%,100%%)")
     add("--seeds", default="0,1,2,3,4", metavar="A,B", help="two at least (default 0,1,2,3,4)")
-    add("--protocols", default=frozen, metavar="A,B", help=f"of {', '.join(known)} (default {frozen})")
+    add("--labels", metavar="A,B", help="shares of them (default 1%%,10%%,100%%)")
+    add("--protocols", metavar="A,B",
+        help=f"of {', '.join(with_few_labels())} (default {frozen_only()})")  # fmt: skip
+    add("--benchmark", metavar="NAME", help="of tools/run_transfer.sh: boxes or masks, in place of classes")
+    add("--transfer-options", metavar="'OPTIONS'",
+        help="more options of tools/run_transfer.sh, as one word: '--max-steps 500'")  # fmt: skip
     add("--image-size", type=int, default=224)
     add("--workers", type=int, default=2, help="data loading processes (default 2)")
     add("--allow-copies", action="store_true", help="name test pictures that are trained on, and go on")
@@ -78,33 +62,60 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def checked(args: argparse.Namespace) -> tuple[list[int], list[str], list[str]]:
-    """The seeds, shares and protocols; raises UserError for what cannot be."""
-    from distill.data.label_lists import percent_of
-
-    seeds, shares, protocols = args.seeds.split(","), args.labels.split(","), args.protocols.split(",")
+def check(args: argparse.Namespace) -> list[int]:
+    """The seeds; raises UserError for what cannot be."""
+    seeds = args.seeds.split(",")
     if not all(seed.isdecimal() for seed in seeds) or len(set(seeds)) != len(seeds) or len(seeds) < 2:
         raise UserError(f"--seeds {args.seeds}: valid: two or more different whole numbers, 0,1,2")
-    for share in shares:
-        percent_of(share)
-    known = with_few_labels()
-    for name in protocols:
-        if name not in known:
-            raise unknown("protocol", name, known)
     if args.method and args.distilled:
         raise UserError("--distilled names students that are there: leave out --method")
     if args.distilled and len(args.distilled) not in (1, len(seeds)):
         raise UserError(
             f"--distilled has {len(args.distilled)} files for {len(seeds)} seeds; valid: 1 or as many"
         )
-    return list(map(int, seeds)), list(dict.fromkeys(shares)), list(dict.fromkeys(protocols))
+    if args.benchmark and (args.labels or args.protocols):
+        raise UserError("--labels and --protocols are for classes: leave them out with --benchmark")
+    if args.transfer_options and not args.benchmark:
+        raise UserError("--transfer-options needs --benchmark")
+    return list(map(int, seeds))
+
+
+def measurement_of(args: argparse.Namespace):
+    """How starts are measured: see ``distill.proof.measurement``."""
+    out = Path(args.out)
+    if args.benchmark:
+        from transfer.proof import ByBenchmark
+
+        options = shlex.split(args.transfer_options or "")
+        return ByBenchmark(args.benchmark, args.data, args.student, args.teacher, options, out)
+    from distill.proof.by_labels import ByLabels, frozen_only
+
+    shares = list(dict.fromkeys((args.labels or "1%,10%,100%").split(",")))
+    protocols = list(dict.fromkeys((args.protocols or frozen_only()).split(",")))
+    return ByLabels(args.data, args.student, shares, protocols, args.image_size, args.workers, out)
+
+
+def unlabelled_folder(args: argparse.Namespace) -> Path:
+    """What is distilled on. A benchmark's training pictures may lie beside others: links name them alone."""
+    if args.unlabelled:
+        return Path(args.unlabelled)
+    return Path(args.out) / "pictures" if args.benchmark else Path(args.data) / "train"
+
+
+def link_pictures(files: list[Path], folder: Path) -> None:
+    """Links to pictures, in their order, in a folder of their own."""
+    folder.mkdir(exist_ok=True)
+    for number, file in enumerate(files):
+        link = folder / f"{number:06d}_{file.name}"
+        if not link.is_symlink():
+            link.symlink_to(file.resolve())
 
 
 def distil_command(args: argparse.Namespace, seed: int) -> list[str]:
     """The call of tools/distill.py for one seed."""
     return [
         sys.executable, str(TOOLS / "distill.py"), "--method", args.method,
-        "--data", args.unlabelled or f"{args.data}/train", "--student", args.student,
+        "--data", str(unlabelled_folder(args)), "--student", args.student,
         "--teacher", args.teacher, "--image-size", str(args.image_size), "--workers", str(args.workers),
         "--seed", str(seed), "--work-dir", str(run_of(args, seed)), "--resume", *args.distill,
     ]  # fmt: skip
@@ -115,79 +126,12 @@ def run_of(args: argparse.Namespace, seed: int) -> Path:
     return Path(args.out) / "distilled" / f"seed_{seed}"
 
 
-def cells(args: argparse.Namespace, seeds: list[int]) -> list[Cell]:
-    """Every start with every seed, those of a start one after the other."""
-    students = args.distilled or [str(run_of(args, seed) / "last.pth") for seed in seeds]
-    weights = {"distilled": students, "random": [None]}
-    if args.supervised:
-        weights["supervised"] = [args.supervised]
-    weights["teacher"] = [args.teacher]
-    return [
-        Cell(start, seed, own[number % len(own)])
-        for start, own in weights.items()
-        for number, seed in enumerate(seeds)
-    ]
-
-
-def settings(protocol: str, shares: list[str]) -> dict:
-    """The protocol's own settings for 1 % of the labels up to that share, and those for 10 % above."""
-    from distill.data.label_lists import percent_of
-    from distill.evaluation import evaluators_by_name
-
-    usual = vars(evaluators_by_name()[protocol]())
-    nearest = {share: FEW if percent_of(share) <= percent_of(FEW) else MORE for share in shares}
-    by_share = {
-        name: {share: value[near] for share, near in nearest.items()}
-        for name, value in usual.items()
-        if isinstance(value, dict) and value.keys() == {FEW, MORE}
-    }
-    return {"labels": tuple(shares), **by_share}
-
-
-def measure(
-    args: argparse.Namespace, cell: Cell, train, val, shares: list[str], protocols: list[str]
-) -> None:
-    """Adds a row for each protocol that has none; all starts get the same settings and pictures."""
-    from distill.backbones import Backbone
-    from distill.checkpoints import random_weights, read_weights
-    from distill.distributed import default_device
-    from distill.evaluation import Extraction, build, evaluate
-
-    file = Path(args.out) / "results.jsonl"
-    rows = results.find(results.read(file), label=cell.start, seed=cell.seed)
-    done = {row["task"] for row in rows}
-    missing = [build(name, cell.seed, **settings(name, shares)) for name in protocols if name not in done]
-    if not missing:
-        return
-    print(f"[measure: {cell}]", flush=True)
-    if cell.weights is None:
-        weights = random_weights(args.student, cell.seed)
-    else:
-        weights = read_weights(cell.weights, None if cell.start == "teacher" else args.student)
-    backbone = Backbone.from_weights(weights)
-    own = f"_seed_{cell.seed}" if cell.start in ("distilled", "random") else ""  # one network for all seeds
-    features = Path(args.out) / "features" / f"{cell.start}{own}"
-    features.parent.mkdir(exist_ok=True)
-    extraction = Extraction(args.image_size, workers=args.workers)
-    work_dir = Path(args.out) / "evaluation"
-    found = evaluate(
-        backbone.to(default_device()), train, val, missing, extraction, work_dir=work_dir, keep=features
-    )
-    for result in found:
-        results.append(file, result.row(cell.start, cell.start, weights, cell.seed))
-
-
-def values_of(rows: list[dict], found: list[Cell], shares: list[str], protocols: list[str]) -> dict:
-    """Start -> (the task's word, share) -> top-1 for each seed."""
-    values: dict[str, dict[tuple[str, str], list[float]]] = {}
-    words = {name: each.title.removesuffix(" with few labels").lower() for name, each in declared().items()}
-    for cell in found:
-        for task in protocols:
-            row = results.find(rows, label=cell.start, task=task, seed=cell.seed)[-1]
-            for share in shares:
-                own = values.setdefault(cell.start, {}).setdefault((words[task], share), [])
-                own.append(row["metrics"][f"top1_{share}"])
-    return values
+def starts_of(args: argparse.Namespace, number: int, seed: int) -> dict[str, str | None]:
+    """Start -> file or name of its weights, None for random ones, for the ``number``-th seed."""
+    given = args.distilled or ()
+    own = given[number % len(given)] if given else str(run_of(args, seed) / "last.pth")
+    supervised = {"supervised": args.supervised} if args.supervised else {}
+    return {"distilled": own, "random": None, **supervised, "teacher": args.teacher}
 
 
 def check_plan(args: argparse.Namespace, pictures: dict[str, str]) -> None:
@@ -216,27 +160,24 @@ def check_plan(args: argparse.Namespace, pictures: dict[str, str]) -> None:
         )
 
 
-def about(args: argparse.Namespace, seeds: int, counts: dict[str, int]) -> list[str]:
+def about(args: argparse.Namespace, seeds: int, distilled_on: int, how: list[str]) -> list[str]:
     """How it was measured, and what the intervals cover."""
-    unlabelled = f"the {counts.get('unlabelled', counts['train']):,} pictures of {args.unlabelled or 'train'}"
-    how = f"{args.method} on {unlabelled}" if args.method else f"given as {', '.join(args.distilled)}"
-    distillation = "and the distillation" if args.method else "not the distillation"
-    known_to = 100 * 1.96 * math.sqrt(0.25 / counts["val"])
+    made = f"given as {', '.join(args.distilled)}" if args.distilled else (
+        f"{args.method} on the {distilled_on:,} pictures of {args.unlabelled or 'train'}"
+    )
+    distillation = "not the distillation" if args.distilled else "and the distillation"
     return [
-        f"{args.student}, distilled from {args.teacher}: {how}.",
-        f"Measured by {args.protocols} at {args.image_size} px, {counts['train']:,} labelled pictures in "
-        f"train, {counts['val']:,} in val; all starts get the same settings.",
-        f"The intervals are over {seeds} seeds, which vary which pictures have labels, the classifier's "
-        f"training, the random start, {distillation}. They are not over other test pictures: a percentage "
-        f"measured on {counts['val']:,} of them is itself known to about {known_to:.1f} points.",
+        f"{args.student}, distilled from {args.teacher}: {made}.",
+        *how,
+        f"The intervals are over {seeds} seeds, which also vary the random start, {distillation}. They are "
+        "not over other test pictures.",
     ]
 
 
 def main() -> None:
     args = parser().parse_args()
-    seeds, shares, protocols = checked(args)
+    seeds = check(args)
     from distill.data.image_files import open_images
-    from distill.data.labelled import check_same_classes, list_labelled
     from distill.engine.recipe import DEFAULT_METHOD
     from distill.engine.start import held
     from distill.proof.leaks import check_leaks
@@ -246,32 +187,33 @@ def main() -> None:
     if not args.distilled:
         args.method = args.method or DEFAULT_METHOD
     out = Path(args.out)
-    train, val = (list_labelled(Path(args.data) / part) for part in ("train", "val"))
-    check_same_classes(train, val)
-    pictures = {"train": train}
+    measurement = measurement_of(args)
+    test, trained = measurement.test, {"train": measurement.train}
     if args.unlabelled:
-        pictures["unlabelled"] = open_images(args.unlabelled)
+        trained["unlabelled"] = open_images(args.unlabelled)
+    fingerprints = {name: images.fingerprint for name, images in {"val": test, **trained}.items()}
     out.mkdir(parents=True, exist_ok=True)
     with held(args.out), kept(lambda: f"what is done is kept in {out}, the same command goes on", out):
-        check_plan(
-            args, {"val": val.fingerprint, **{name: each.fingerprint for name, each in pictures.items()}}
-        )
-        copies = check_leaks(val, pictures, out, args.allow_copies)
+        check_plan(args, fingerprints)
+        copies = check_leaks(test, trained, out, args.allow_copies)
         commands = [distil_command(args, seed) for seed in seeds] if args.method else []
+        if commands and args.benchmark and not args.unlabelled:
+            link_pictures(list(map(Path, measurement.train.files)), unlabelled_folder(args))
         for seed, command in zip(seeds, commands, strict=False):
-            if not (trained := run_of(args, seed) / "trained").exists():
+            if not (finished := run_of(args, seed) / "trained").exists():
                 print(f"[distil: seed {seed}] its output is in {out / 'log.txt'}", flush=True)
                 call_logged(command, out / "log.txt")
-                trained.touch()
-        found = cells(args, seeds)
-        for cell in found:
-            measure(args, cell, train, val, shares, protocols)
-        values = values_of(results.read(out / "results.jsonl"), found, shares, protocols)
-        lines = about(
-            args, len(seeds), {"val": len(val), **{name: len(each) for name, each in pictures.items()}}
-        )
-        commands = [shlex.join(command) for command in [*commands, [sys.executable, *sys.argv]]]
-        proof = Proof(values, compare(values, len(val)), len(val), copies, lines, commands)
+                finished.touch()
+        starts = {seed: starts_of(args, number, seed) for number, seed in enumerate(seeds)}
+        for seed in seeds:
+            measurement.measure(seed, starts[seed])
+            commands += measurement.commands(seed, starts[seed])
+        values = measurement.values(seeds, list(starts[seeds[0]]))
+        distilled_on = len(trained.get("unlabelled", measurement.train))
+        lines = about(args, len(seeds), distilled_on, measurement.about)
+        commands.append([sys.executable, *sys.argv])
+        shown = [shlex.join(command) for command in commands]
+        proof = Proof(values, compare(values, len(test)), len(test), copies, lines, shown, measurement.metric)
         write_text(out / "proof.md", as_markdown(proof))
         write_text(out / "proof.html", as_html(proof))
     print(f"\n{proof.verdict}\n{out / 'proof.html'}\n{out / 'proof.md'}")

@@ -12,7 +12,7 @@ from transfer.benchmark import benchmarks
 
 KINDS = {  # what options with numbers may be
     "gpus": Number, "gpus_per_job": Count, "max_steps": Count, "batch_size": Count, "image_size": Count,
-    "crop_size": tuple[Count, Count], "output_stride": Literal[8, 16, 32], "workers": Number,
+    "crop_size": tuple[Count, Count], "output_stride": Literal[8, 16, 32], "workers": Number, "seed": Number,
 }  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("--strict", action="store_true",
         help="any defect of the data is an error (default: those of more than 1 %% of it)")  # fmt: skip
     add("--seeds", nargs="+", type=int, metavar="N", help="how many, or which (default: the benchmark's)")
+    add("--seed", type=int, metavar="N", help="this one alone")
     add("--gpus", type=int, help="GPUs to use, 0 for the CPU (default: all there are)")
     add("--gpus-per-job", type=int, metavar="N",
         help="GPUs of one job; jobs run side by side (default: all of --gpus; of all: 1)")  # fmt: skip

@@ -45,6 +45,7 @@ class Proof:
         copies: test pictures that were trained on, where they were allowed.
         about: lines that say how it was measured.
         commands: those that made it.
+        metric: what the percentages are.
     """
 
     values: Values
@@ -53,6 +54,7 @@ class Proof:
     copies: Sequence[Copy]
     about: Sequence[str]
     commands: Sequence[str]
+    metric: str
 
     @property
     def verdict(self) -> str:
@@ -65,7 +67,7 @@ class Proof:
             [f"{task}, {share}", *(_cell(found.get((task, share), ())) for found in self.values.values())]
             for task, share in places
         ]
-        return ["top-1, labels", *self.values], lines
+        return [f"{self.metric}, labels", *self.values], lines
 
     def differences(self) -> tuple[list[str], list[list[str]]]:
         """The head and the lines of the table of differences."""
@@ -73,7 +75,7 @@ class Proof:
             [f"{each.task}, {each.share}", each.against, str(each.difference), each.difference.outcome]
             for each in self.comparisons
         ]
-        return ["top-1, labels", "distilled less", "mean (interval)", "outcome"], lines
+        return [f"{self.metric}, labels", "distilled less", "mean (interval)", "outcome"], lines
 
     def told_copies(self) -> str:
         return (
@@ -101,7 +103,7 @@ def as_html(proof: Proof) -> str:
         wide(_intervals(proof.comparisons), "Differences with their intervals"),
         wide(table(*proof.lines(), "Percent, mean ± sample standard deviation over the seeds."), "Figures"),
         wide(
-            table(*proof.differences(), "Points of top-1; the intervals all hold together at 95 %."),
+            table(*proof.differences(), f"Points of {proof.metric}; all intervals hold together at 95 %."),
             "Differences",
         ),
     ]

@@ -11,7 +11,8 @@ OURS = "distilled"
 # The teacher is shown and not judged: it is larger, and nobody expects to be ahead of it.
 JUDGED = {"random": "a random start", "supervised": "the supervised start"}
 
-# start -> (how it was measured, share of the labels) -> percent for each seed, all in the same order
+# start -> (how it was measured, share of the labels or which: "10%", "50 pictures") -> percent for each seed,
+# all in the same order
 Values = Mapping[str, Mapping[tuple[str, str], Sequence[float]]]
 
 
@@ -86,9 +87,10 @@ def _parts(comparisons: Sequence[Comparison]) -> list[str]:
                 figure = f"{each.task}: {found.mean:+.1f} points, {found.low:+.1f} to {found.high:+.1f}"
                 shares.setdefault(each.share, []).append(figure)
         if shares:
-            listed = [
-                f"{share.replace('%', ' %')} of the labels ({', '.join(own)})"
-                for share, own in shares.items()
-            ]
+            listed = [f"{_labels(share)} ({', '.join(own)})" for share, own in shares.items()]
             parts.append(f"{said} {' and '.join(listed)}")
     return parts
+
+
+def _labels(share: str) -> str:
+    return f"{share.replace('%', ' %')} of the labels" if share.endswith("%") else f"labels of {share}"

@@ -1,7 +1,6 @@
 """tools/prove.py: from pictures to a verdict, over a kill; and what it does not let pass."""
 
 import os
-import runpy
 import shutil
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from distill import results
+from distill.proof.by_labels import settings
 from tests.distill.evaluation.conftest import write_folder
 
 TOOL = Path(__file__).parents[2] / "tools/prove.py"
@@ -112,7 +112,6 @@ def test_figures_of_something_else_are_not_mixed_in(arguments, data, teacher_fil
 
 
 def test_settings_are_the_protocol_s_own_for_the_nearest_share():
-    settings = runpy.run_path(str(TOOL))["settings"]
     assert settings("small_label_finetune", ["0.5%", "1%", "100%"]) == {
         "labels": ("0.5%", "1%", "100%"),
         "lr": {"0.5%": 0.02, "1%": 0.02, "100%": 0.01},

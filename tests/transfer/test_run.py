@@ -143,6 +143,9 @@ def test_seeds_are_a_number_or_a_list():
     assert parse_seeds(None, 5) == [0, 1, 2, 3, 4]
     assert parse_seeds([2], 5) == [0, 1]
     assert parse_seeds([3, 7], 5) == [3, 7]
+    assert parse_seeds(None, 5, alone=3) == [3]
+    with pytest.raises(UserError, match="--seed is one seed"):
+        parse_seeds([2], 5, alone=3)
     for wrong in ([0], [3, 3], [-1, 2]):
         with pytest.raises(UserError, match="--seeds"):
             parse_seeds(wrong, 5)

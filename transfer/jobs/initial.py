@@ -94,7 +94,8 @@ def read_initial(checkpoint: str, init: str, label: str | None = None, arch: str
     """
     word, equals, file = init.partition("=")
     if equals and word in ("supervised", "teacher"):
-        return replace(_from_file(file, label), init=word)
+        # supervised weights are of the checkpoint's architecture, the teacher's of its own
+        return replace(_from_file(file, label, arch if word == "supervised" else None), init=word)
     if init == "random":
         return _random(checkpoint, label, arch)
     if init == "supervised":

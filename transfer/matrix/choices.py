@@ -35,8 +35,12 @@ def parse_split_size(text: str | None, benchmark: Benchmark) -> int | None:
     return int(text)
 
 
-def parse_seeds(given: list[int] | None, count: int) -> list[int]:
-    """``None`` -> 0 .. count-1, ``[5]`` -> 0 .. 4, ``[3, 7]`` -> those."""
+def parse_seeds(given: list[int] | None, count: int, alone: int | None = None) -> list[int]:
+    """``None`` -> 0 .. count-1, ``[5]`` -> 0 .. 4, ``[3, 7]`` -> those; or the one that stands alone."""
+    if alone is not None:
+        if given:
+            raise UserError("--seed is one seed, --seeds how many, or which: give one of the two")
+        return [alone]
     if given and len(given) > 1:
         if min(given) < 0 or len(set(given)) < len(given):
             raise UserError(f"--seeds {' '.join(map(str, given))}: seeds are different numbers from 0 on")

@@ -77,10 +77,10 @@ def make_plan(options: argparse.Namespace) -> Plan:
     Raises:
         UserError: a wrong choice, a start whose weights are not there, or nothing that can run.
     """
-    chosen = [
-        (benchmark, parse_seeds(options.seeds, benchmark.seeds), _split_size(benchmark, options))
-        for benchmark in choose_benchmarks(options)
-    ]
+    chosen = []
+    for benchmark in choose_benchmarks(options):
+        seeds = parse_seeds(options.seeds, benchmark.seeds, options.seed)
+        chosen.append((benchmark, seeds, _split_size(benchmark, options)))
     alone = options.benchmark != ALL
     places = choose_places(options.gpus, options.gpus_per_job, alone)
     cfg_options = parse_options(options.cfg_options)
