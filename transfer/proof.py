@@ -63,7 +63,9 @@ class ByBenchmark:
             f"Measured by {cell.benchmark.title} ({name}), fine-tuned whole on {data.train_images:,} of "
             f"{len(train):,} labelled pictures, tested on {len(test):,}; all starts get the same settings"
             f"{': ' + shlex.join(options) if options else ''}.",
-            "A seed is the order of the pictures, their augmentation and the start of the new layers.",
+            "A seed is the order of the pictures, their augmentation and the start of the new layers"
+            f"{', and which split is trained on' if len(data.annotations) > 1 else ''}.",
+            *data.defects,
         ]
         self.no_teacher = _without_stages(teacher)
         if self.no_teacher:

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from distill import results
+from distill.backbones import create_backbone
+from distill.checkpoints import save_student
 from distill.demo.world import write_demo
 
 SCENES = 6, 2
@@ -29,14 +31,16 @@ def arguments(scenes, teacher_file, tmp_path):
 
 def test_from_pictures_with_masks_to_a_sentence(arguments, run_here, tmp_path):
     pytest.importorskip("mmseg")
-    out = tmp_path / "out"
-    given = arguments("--method", "reg", "--", "--epochs", "1", "--batch-size", "4")
+    out, vit = tmp_path / "out", tmp_path / "vit.pth"
+    save_student(vit, create_backbone("test_vit"), "test_vit", (0.5,) * 3, (0.25,) * 3, 160)
+    more = ("--teacher", vit, "--image-size", 160, "--method", "reg")
+    given = arguments(*more, "--", "--epochs", "1", "--batch-size", "4")
     said = run_here("prove.py", *given)
     # Distilled on the pictures with training masks alone: those tested with lie in the same folder.
     linked = sorted((out / "pictures").iterdir())
     assert len(linked) == SCENES[0] and all(link.resolve().parent.name == "JPEGImages" for link in linked)
     rows = results.read(out / "transfer/results.jsonl")
-    starts = ("distilled", "random", "teacher")
+    starts = ("distilled", "random")  # the teacher has no stages
     assert sorted((row["label"], row["seed"]) for row in rows) == [(s, n) for s in starts for n in (0, 3)]
     trained = {row["seed"]: row["checkpoint"] for row in rows if row["label"] == "distilled"}
     assert {seed: Path(file).parent.name for seed, file in trained.items()} == {0: "seed_0", 3: "seed_3"}
@@ -44,6 +48,7 @@ def test_from_pictures_with_masks_to_a_sentence(arguments, run_here, tmp_path):
     assert "100 % of the labels (voc12_seg mIoU: " in verdict and "on these 2 test pictures" in verdict
     text = (out / "proof.md").read_text()
     assert verdict in text and "fine-tuned whole on 6 of 6 labelled pictures, tested on 2" in text
+    assert "The teacher is not measured: test_vit " in text
     assert "run_transfer.sh" in (out / "proof.html").read_text()
     assert verdict in run_here("prove.py", *given)  # nothing is made again
     assert len(results.read(out / "transfer/results.jsonl")) == len(rows)
@@ -70,7 +75,7 @@ def test_a_picture_of_the_test_among_the_unlabelled_is_refused(arguments, scenes
         (("--benchmark", "all"), "", "--benchmark all: a proof is of one benchmark"),
         (("--data", "/no/where"), "", "--data-root /no/where: no such folder"),
         ((), "--label=a", "--transfer-options: --label=a is what this tool says itself"),
-        ((), "--batch-size 0", "--batch-size 0; valid: "),
+        ((), "--batch-size 0", "--batch-size is 0; valid: "),
     ],
 )
 def test_mistakes_are_one_line(more, options, line, arguments, run_here, tmp_path):
