@@ -46,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     add("--method", metavar="NAME", help="of tools/distill.py (default: its own)")
     add("--distilled", nargs="+", metavar="FILE", help="students that are there already: one, or one a seed")
     add("--supervised", metavar="FILE_OR_NAME", help="weights of the student, trained on labels")
+    add("--without-teacher", action="store_true", help="do not measure it (a detector of it may take long)")
     add("--seeds", default="0,1,2,3,4", metavar="A,B", help="two at least (default 0,1,2,3,4)")
     add("--labels", metavar="A,B", help="shares of them (default 1%%,10%%,100%%)")
     add("--protocols", metavar="A,B",
@@ -131,7 +132,8 @@ def starts_of(args: argparse.Namespace, number: int, seed: int) -> dict[str, str
     given = args.distilled or ()
     own = given[number % len(given)] if given else str(run_of(args, seed) / "last.pth")
     supervised = {"supervised": args.supervised} if args.supervised else {}
-    return {"distilled": own, "random": None, **supervised, "teacher": args.teacher}
+    teacher = {} if args.without_teacher else {"teacher": args.teacher}
+    return {"distilled": own, "random": None, **supervised, **teacher}
 
 
 def check_plan(args: argparse.Namespace, pictures: dict[str, str]) -> None:
