@@ -37,7 +37,7 @@ from distill.errors import UserError, unknown
 from distill.results.atomic import beside, remove_rests_of_the_dead, write_text
 from transfer.frameworks import FRAMEWORKS, Framework
 from transfer.frameworks.text import quoted
-from transfer.network.compare import TOLERANCE, Outcome, compare, real_images, sample_images
+from transfer.network.compare import Outcome, compare, real_images, sample_images
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import STRIDES, StagedBackbone
 from transfer.network.plain_resnet import resnet_layout
@@ -74,8 +74,8 @@ def convert(
         native: for the framework's own ResNet, instead of this package's adapter.
         stages: maps that the configs use; the weights of all stages are written.
         policy: freezing and norms in the configs; default: nothing frozen, SyncBN, the weights' own pixels.
-        verified: compare the maps in the framework with timm's, fail above ``compare.TOLERANCE``, and train
-            one step.
+        verified: compare the maps in the framework with timm's, fail above the limit of
+            ``compare.difference``, and train one step.
         images: folder of the pictures to compare with; None: made-up ones.
 
     Raises:
@@ -157,11 +157,10 @@ def _verdict(
 ) -> str:
     """Compares the maps that a written config gives with timm's; UserError where they differ."""
     differences = compare(weights, whole.unused_keys, images, outcome)
-    shown = ", ".join(f"{what} {value:.1e}" for what, value in differences.items())
-    if max(differences.values()) > TOLERANCE:
+    shown = ", ".join(f"{what} {found}" for what, found in differences.items())
+    if not all(found.within for found in differences.values()):
         raise UserError(
-            f"{config}: {version} does not give timm's maps, max abs difference: {shown} "
-            f"(limit {TOLERANCE:.0e}); nothing was written"
+            f"{config}: {version} does not give timm's maps, max abs difference: {shown}; nothing was written"
         )
     verdict = f"verified {config} in {version}, max abs difference: {shown}"
     if outcome.remark:

@@ -9,7 +9,6 @@ import os
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +16,7 @@ from distill.backbones import create_backbone, output_width
 from distill.backbones.weights import State, Weights, load_strict
 from distill.errors import UserError
 from distill.results.atomic import write_bytes
-from transfer.network.compare import TOLERANCE
+from transfer.network.compare import difference
 from transfer.network.converted import ConvertedBackbone
 from transfer.network.partition import StagedBackbone, plan_stages
 from transfer.network.probe import EVEN, FAILURES, ODD, STRIDES, recorded, sides
@@ -108,7 +107,7 @@ def check(graph: bytes, module: WithMaps, arch: str) -> None:
     except Exception as error:  # ONNX Runtime has many of its own
         raise _refused(arch, f"it fails on {sides(ODD)}") from error
     for name, a, b in zip(OUTPUTS, found, wanted, strict=True):
-        if a.shape != b.shape or not np.abs(a - b.numpy()).max() <= TOLERANCE:
+        if not difference(torch.from_numpy(a), b).within:
             raise _refused(arch, f"its {name} would be another on {sides(ODD)}")
 
 
