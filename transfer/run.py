@@ -22,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
         prog="run_transfer.sh",
         description="Fine-tunes a backbone on a benchmark and appends one row a seed to results.jsonl. "
         "The papers' settings are the default; an interrupted run continues when started again.",
+        allow_abbrev=False,
     )
     add = parser.add_argument
     add("benchmark", metavar="BENCHMARK", help=f"{', '.join(benchmarks())}; or all, which takes those whose "

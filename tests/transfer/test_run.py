@@ -139,6 +139,11 @@ def test_a_mistake_in_the_shell():
     assert shown.stderr.count("\n") == 1 and shown.stderr.startswith("error: unknown benchmark 'voc12'")
 
 
+def test_an_option_is_written_out():
+    shown = run_tool("voc12_seg", "resnet18", "--lab", "mine")
+    assert shown.returncode == 2 and "unrecognized arguments: --lab mine" in shown.stderr
+
+
 def test_seeds_are_a_number_or_a_list():
     assert parse_seeds(None, 5) == [0, 1, 2, 3, 4]
     assert parse_seeds([2], 5) == [0, 1]
