@@ -21,6 +21,11 @@ INSTALL := $(BIN)/python -m pip --disable-pip-version-check install -qq --constr
 # $(call need,CONDITION,MESSAGE): stops with one line unless the shell condition holds
 need = @$(1) 2>/dev/null || { echo "error: $(2)" >&2; exit 1; }
 
+# a step of the set-up tells what it does and how long it took
+comma := ,
+begin = @mkdir -p $(VENV); date +%s > $(STAMP)-begun; echo "$(1)"
+end = @touch $@; echo "      done in $$(( $$(date +%s) - $$(cat $(STAMP)-begun) )) s"
+
 .PHONY: help setup demo distil test docs doctor clean detectron2
 .DEFAULT_GOAL := help
 
@@ -57,36 +62,36 @@ $(STAMP)-venv:
 	$(call need,"$(PYTHON)" -c 'import sys; sys.exit(sys.hexversion < 0x030b0000)',$(PYTHON) is older than Python 3.11: \
 	name another: make $(MAKECMDGOALS) PYTHON=...)
 	$(call need,"$(PYTHON)" -c 'import ensurepip',$(PYTHON) cannot make virtual environments: apt-get install python3.11-venv)
-	@echo "[1/4] virtual environment in $(VENV)"
+	$(call begin,[1/4] virtual environment in $(VENV))
 	@"$(PYTHON)" -m venv $(VENV)
 	@$(INSTALL) pip setuptools wheel ninja
-	@touch $@
+	$(end)
 
 # opencv-python needs the system's libGL; where that is missing the headless build takes its place.
 $(STAMP)-packages: setup.py constraints.txt | $(STAMP)-venv
-	@echo "[2/4] torch, timm, mmengine and the rest: a download of about 3 GB"
+	$(call begin,[2/4] torch$(comma) timm$(comma) mmengine and the rest: a download of about 3 GB)
 	@$(INSTALL) torch torchvision
 	@$(INSTALL) --no-build-isolation --editable '.[faiss-cpu,docs,dev]'
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || $(INSTALL) --no-deps --force-reinstall opencv-python-headless
-	@touch $@
+	$(end)
 
 # pip keeps the wheels it built and does not know for which torch: one that does not load is built afresh.
 $(STAMP)-mmcv: $(STAMP)-packages
 	$(call need,command -v $${CXX:-c++} >/dev/null,no C++ compiler: mmcv is compiled here: apt-get install build-essential)
 	$(call need,test -e "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("include"))')/Python.h",no \
 	Python.h: mmcv is compiled here: apt-get install python3.11-dev)
-	@echo "[3/4] mmcv with its operators (FORCE_CUDA=$(FORCE_CUDA)): built once, about 9 minutes on two cores"
+	$(call begin,[3/4] mmcv with its operators (FORCE_CUDA=$(FORCE_CUDA)): built once$(comma) about 9 minutes on two cores)
 	@export MMCV_WITH_OPS=1 FORCE_CUDA=$(FORCE_CUDA); \
 	$(INSTALL) --no-build-isolation mmcv; \
 	$(BIN)/python -c 'import mmcv.ops' 2>/dev/null || \
 	$(INSTALL) --no-build-isolation --no-deps --no-cache-dir --force-reinstall mmcv
 	@$(BIN)/python -c 'import mmcv.ops'
-	@touch $@
+	$(end)
 
 $(STAMP)-ready: $(STAMP)-mmcv
-	@echo "[4/4] mmdet and mmsegmentation"
+	$(call begin,[4/4] mmdet and mmsegmentation)
 	@$(INSTALL) --no-build-isolation --editable '.[all]'
-	@touch $@
+	$(end)
 	@echo "set-up is complete: $(VENV)"
 
 detectron2: $(STAMP)-ready
