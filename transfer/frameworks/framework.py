@@ -1,6 +1,5 @@
 """What one framework declares about itself."""
 
-import contextlib
 import importlib
 import importlib.util
 from dataclasses import dataclass
@@ -38,14 +37,11 @@ class Framework:
         return (self.pip or self.name).split()[0]
 
     def versions(self) -> dict[str, str]:
-        """Versions of its package and of those it depends on, as far as they are installed."""
-        others = (module.split(".")[0] for module in self.modules)
-        packages = dict.fromkeys([self.package, *(other for other in others if other != self.name)])
-        found = {}
-        for package in packages:
-            with contextlib.suppress(metadata.PackageNotFoundError):
-                found[package] = metadata.version(package)
-        return found
+        """Versions of what its modules and those it needs were installed as; forks have other names."""
+        modules = dict.fromkeys([self.name, *(module.split(".")[0] for module in self.modules)])
+        installed = metadata.packages_distributions()
+        names = dict.fromkeys(name for module in modules for name in installed.get(module, ()))
+        return {name: metadata.version(name) for name in names}
 
     def part(self, file: str) -> ModuleType:
         """A module of the framework's folder (``adapter``, ``fill``, ...), imported now."""
