@@ -25,7 +25,7 @@ sys.path.insert(0, str(ROOT))
 LONG = (
     "test_resume", "test_convert_backbone", "test_openmmlab_configs", "test_run_frameworks", "test_overfit",
     "test_every_method", "test_distill", "test_backbones", "test_small_label_finetune",
-    "test_several_machines",
+    "test_several_machines", "test_prove_benchmark",
 )  # fmt: skip
 
 

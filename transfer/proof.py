@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,7 +91,9 @@ class ByBenchmark:
         by_word = ("distilled", "random")  # the others are files or names
         inits = [start if start in by_word else f"{start}={starts[start]}" for start in chosen]
         own = ["--init", *inits, "--label", *chosen, "--seed", str(seed), "--arch", self.student]
-        return [["sh", str(TOOL), *self._arguments(starts["distilled"], own)]]
+        # this very Python, which need not be the first on the PATH
+        shell = ["env", f"PYTHON={sys.executable}", "sh", str(TOOL)]
+        return [[*shell, *self._arguments(starts["distilled"], own)]]
 
     def _arguments(self, checkpoint: str, own: Sequence[str]) -> list[str]:
         work_dir = str(self.out / "transfer")
