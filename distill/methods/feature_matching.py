@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from distill.errors import UserError
 from distill.losses import map_cosine_loss, regression_loss
 from distill.methods.base import Method
 from distill.modules.moments import Moments
@@ -32,6 +33,11 @@ class FeatureMatching(Method):
     needs = frozenset({Need.EMBEDDINGS})
 
     def __init__(self, student: dict, teacher: dict, map_weight: NotNegative = 1.0):
+        if map_weight and teacher.get("cache"):
+            raise UserError(
+                "FeatureMatching needs maps of random views, which a cache has not: leave out "
+                "--teacher-cache, or the map's loss (--cfg-options model.map_weight=0)"
+            )
         super().__init__(student, teacher, needs=self.needs | ({Need.MAPS} if map_weight else set()))
         self.map_weight = map_weight
         self.head = nn.Linear(self.student.width, self.teacher.width)
