@@ -82,10 +82,19 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_scope(monkeypatch):
-    """Each test starts without a scope; mmengine keeps the scope of every Runner for the whole process."""
+    """Each test starts without a scope; mmengine keeps the scope of every Runner for the whole process.
+
+    It keeps the visualizer too, which would write into the folder of the test that made it.
+    """
     from mmengine.registry import DefaultScope
 
     monkeypatch.setattr(DefaultScope, "_instance_dict", type(DefaultScope._instance_dict)())
+    yield
+    if "mmengine.visualization" in sys.modules:
+        from mmengine.visualization import Visualizer
+
+        for kind in (Visualizer, *Visualizer.__subclasses__()):
+            kind._instance_dict.clear()
 
 
 @pytest.fixture(scope="session")
