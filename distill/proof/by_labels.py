@@ -15,7 +15,6 @@ from distill.proof.verdict import Values
 from distill.results.protocol import Protocol, declared
 
 FEW, MORE = "1%", "10%"  # the shares of the labels for which protocols have settings
-METRIC = "top-1"
 
 
 def with_few_labels() -> dict[str, Protocol]:
@@ -43,7 +42,7 @@ class ByLabels:
         UserError: a share or protocol that is none, or pictures that are not there.
     """
 
-    metric = METRIC
+    metric = "top-1"
 
     def __init__(
         self,
