@@ -57,7 +57,7 @@ def quick_logs():
     from tests.processes import unformatted
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(config, "FormatCode", unformatted, raising=False)  # later ones import it late
+        patch.setattr(config, "FormatCode", unformatted, raising=False)  # newer ones have no such name
         patch.setattr(runner, "collect_env", functools.cache(runner.collect_env))
         yield
 

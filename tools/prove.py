@@ -13,8 +13,8 @@ the labels, frozen or fine-tuned by the protocols named, or as the benchmark fin
 segmenter. Test pictures that are trained on as well, the same file or a near copy, are refused. After --
 stands what tools/distill.py gets.
 
-OUT gets proof.md and proof.html, results.jsonl (for tools/report.py) and the log of every command. The same
-command goes on after a kill.
+OUT gets proof.md and proof.html, results.jsonl (for tools/report.py; of a benchmark in OUT/transfer) and the
+log of every command. The same command goes on after a kill.
 """
 
 import argparse
