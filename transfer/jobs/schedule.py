@@ -112,6 +112,8 @@ def fit(base: Schedule, batch: int, images: int, max_steps: int | None = None) -
         longer = f"steps x {1 / factor}" if base.unit == "steps" else "epochs as before"
         lines.append(f"schedule, rule:  linear, batch x {factor}, lr x {factor}, {longer}")
     total = final.total_steps(images)
+    if max_steps is not None and max_steps > total:
+        lines.append(f"schedule, rule:  --max-steps {max_steps} changes nothing: the run has {total}")
     if max_steps is not None and max_steps < total:
         lines.append(
             f"schedule, rule:  --max-steps {max_steps} of {total}: milestones and warm-up scaled along"
@@ -121,7 +123,7 @@ def fit(base: Schedule, batch: int, images: int, max_steps: int | None = None) -
     elif final.warmup > total // 2:
         final = replace(final, warmup=total // 2)
         lines.append(f"schedule, rule:  warm-up {final.warmup}, half of the {total} steps")
-    if final == base:
+    if len(lines) == 1:
         lines.append("schedule, rule:  none needed")
     return final, lines
 

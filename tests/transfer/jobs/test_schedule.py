@@ -67,8 +67,12 @@ def test_a_warm_up_may_not_outlast_half_of_the_run():
     assert final.warmup == 370 and "half of the 740 steps" in lines[1]
 
 
-def test_more_steps_than_there_are_change_nothing():
-    assert fit(VOC, batch=16, images=5_011, max_steps=99_999)[0] == VOC
+def test_more_steps_than_there_are_change_nothing_and_the_plan_says_so():
+    final, lines = fit(VOC, batch=16, images=5_011, max_steps=99_999)
+    assert final == VOC
+    assert lines[1] == "schedule, rule:  --max-steps 99999 changes nothing: the run has 24000"
+    _, asked_for_as_many = fit(VOC, batch=16, images=5_011, max_steps=24_000)
+    assert not any("--max-steps" in line for line in asked_for_as_many)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 5])
