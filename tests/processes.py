@@ -6,6 +6,7 @@ import os
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -61,8 +62,22 @@ def _tool(name: str, arguments: list[str], errors: str | os.PathLike) -> None:
     runpy.run_path(str(ROOT / "tools" / name), run_name="__main__")
 
 
+def alive(pid: int) -> bool:
+    """Whether the process of a number runs. A zombie does not: it waits for the system to take note."""
+    status = Path(f"/proc/{pid}/stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Returns as soon as ``true()``; after the seconds the test fails."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
 def alive_after(seconds: float, workers: list[psutil.Process]) -> list[psutil.Process]:
-    """Those that have not ended by then. A zombie has: it waits for the system to take note of it."""
+    """Those that have not ended by then, zombies aside."""
     there = psutil.wait_procs(workers, timeout=seconds)[1]
     return [each for each in there if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 

@@ -141,7 +141,7 @@ def run(args: argparse.Namespace, cell: Cell, lock: int) -> None:
     trained = cell.folder / "trained"
 
     def call(command: list[str]) -> None:
-        call_logged(command, cell.folder / "log.txt", [lock])  # what outlives a kill of this process keeps it
+        call_logged(command, cell.folder / "log.txt", [lock])  # kept until it has ended, too
 
     if not trained.exists():
         call(train_command(args, cell))
@@ -174,7 +174,7 @@ def main() -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"{args.out}: another sweep, or a command that it left, works there") from None
+            raise UserError(f"{args.out}: another sweep works there, or is ending") from None
         for number, cell in enumerate(found, start=1):
             try:
                 run(args, cell, lock.fileno())

@@ -4,17 +4,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from distill.errors import UserError
+from tests.processes import ROOT, alive, wait_until
 from transfer.jobs.queue import Task, run_all
 from transfer.matrix.choices import divide
 
-ROOT = Path(__file__).resolve().parents[3]
 # says where it runs and how long it took
 TIMED = """
 import os, time
@@ -48,18 +47,6 @@ with closing(run_all([task], [()])) as events:
 
 def python(code: str, name: str, folder: Path) -> Task:
     return Task(name, (sys.executable, "-S", "-c", code), folder / f"{name}.log")
-
-
-def alive(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
-
-
-def wait_until(true, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def test_each_place_has_one_task_at_a_time(tmp_path):
