@@ -8,7 +8,7 @@ from distill.report.blocks import Block, Model
 from distill.report.markup import count
 from distill.results.paired import Difference, paired_difference
 
-DIGIT = 0.1  # points: the last digit that is printed, where the settings do not tell how many test pictures
+DIGIT = 0.1  # points: the last digit that is printed, where rows do not tell how many pictures were tested
 WORDS = {"better": "better", "worse": "worse", "unclear": "not decided"}
 
 
@@ -84,7 +84,8 @@ def _by_seed(rows: list[dict], metric: str) -> dict[int, float]:
 
 
 def _step(block: Block) -> float:
-    """Points that one test picture counts."""
+    """Points that one test picture counts, as in a proof."""
     val = block.settings.get("val")
-    images = val.get("images") if isinstance(val, dict) else None
+    told = [row.get("details", {}).get("test_images") for rows in block.rows.values() for row in rows]
+    images = val.get("images") if isinstance(val, dict) else min(filter(None, told), default=None)
     return 100 / images if images else DIGIT

@@ -40,6 +40,7 @@ class Details(TypedDict, total=False):
     per_class: dict[Text, float | None]
     grid: dict
     grid_of: Text
+    test_images: Number
 
 
 @_plain

@@ -41,7 +41,7 @@ def run_tool(*arguments):
 
 def some_jobs(work_dir, *options, name="voc12_seg", seeds=(0,), data=None):
     initial = Initial("random", "random-resnet18", "resnet18", "", "", (0.5,) * 3, (0.2,) * 3)
-    data = data or Data("voc_masks", "data", ("ground", "cat"), ("",), 100)
+    data = data or Data("voc_masks", "data", ("ground", "cat"), ("",), 100, 20)
     given = run.parser().parse_args([name, "resnet18", "--work-dir", str(work_dir), *options])
     return make_jobs(find_benchmark(name), given, {}, initial, data, list(seeds), gpus=0)
 

@@ -20,7 +20,7 @@ class Data:
         layout: a name of ``LAYOUTS``; with ``root`` it finds the files again.
         annotations: training annotation files (or proposals), one a split; ("",) where the layout itself
             names the pictures.
-        train_images: how many pictures a seed trains on.
+        train_images, test_images: how many pictures a seed trains on, and is tested with.
         train_pictures, test_pictures: folders, where annotation files name pictures in them.
         test_annotations: the annotation file (or proposals) to test with, if there is one.
         proposals: what the boxes that a Fast R-CNN is given come from.
@@ -34,6 +34,7 @@ class Data:
     classes: tuple[str, ...]
     annotations: tuple[str, ...]
     train_images: int
+    test_images: int
     train_pictures: str = ""
     test_pictures: str = ""
     test_annotations: str = ""
@@ -85,8 +86,8 @@ class Asked:
 
 def _boxes(asked: Asked) -> dict:
     boxes = find_boxes(asked.root, asked.classes, problems=asked.problems)
-    images = len(boxes.images("trainval"))
-    found = {"classes": boxes.classes, "annotations": ("",), "train_images": images}
+    train, test = (len(boxes.images(split)) for split in ("trainval", "test"))
+    found = {"classes": boxes.classes, "annotations": ("",), "train_images": train, "test_images": test}
     return found | {"left_out": boxes.left_out}
 
 
@@ -105,8 +106,8 @@ def _boxes_and_proposals(asked: Asked) -> dict:
 def _masks(layout: str) -> Callable[[Asked], dict]:
     def find(asked: Asked) -> dict:
         masks = segmentation.find_segmentation(asked.root, layout, asked.classes, problems=asked.problems)
-        images = len(masks.pairs("train"))
-        found = {"classes": masks.classes, "annotations": ("",), "train_images": images}
+        train, test = (len(masks.pairs(split)) for split in ("train", "val"))
+        found = {"classes": masks.classes, "annotations": ("",), "train_images": train, "test_images": test}
         return found | {"left_out": masks.left_out}
 
     return find
@@ -132,7 +133,8 @@ def _instances(asked: Asked, from_masks: bool) -> dict:
     found = coco.without_defects(found, asked.problems, asked.out)
     if asked.classes:
         found = coco.select_classes(found, asked.classes, asked.out)
-    coco.check_masks(coco_files.read(found.val[0]), found.val[0])
+    test = coco_files.read(found.val[0])
+    coco.check_masks(test, found.val[0])
     files, images = [found.train[0]], asked.split_size
     if asked.split_size is None:
         images = len(coco.boxed_images(found))
@@ -142,6 +144,7 @@ def _instances(asked: Asked, from_masks: bool) -> dict:
         "classes": found.classes,
         "annotations": tuple(str(file.resolve()) for file in files),
         "train_images": images,
+        "test_images": len(test["images"]),
         "train_pictures": str(found.train[1].resolve()),
         "test_pictures": str(found.val[1].resolve()),
         "test_annotations": str(found.val[0].resolve()),

@@ -99,6 +99,7 @@ def add_row(cell: Cell, run: Run, outcome: dict, path: Path) -> dict:
         title=benchmark.title,
         kind="transfer",
         headline=benchmark.headline,
+        details={"test_images": job.data.test_images},
     )
     row["versions"] |= FRAMEWORKS[job.framework].versions()
     results.append(path, row)

@@ -77,7 +77,7 @@ def opening(cell: Cell) -> list[str]:
         f"({initial.weights or 'no checkpoint'})",
         f"settings:        {cell.benchmark.source}",
         f"data:            {job.data.root}: {job.data.train_images} training images, "
-        f"{len(job.data.classes)} classes",
+        f"{job.data.test_images} to test with, {len(job.data.classes)} classes",
         *filled.lines,
         f"schedule, final: {filled.schedule}",
         f"frozen:          {frozen if initial.weights else f'{frozen} (random weights)'}",

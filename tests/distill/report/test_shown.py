@@ -42,6 +42,14 @@ def test_the_same_figures_twice_are_no_certainty():
     assert only.difference.outcome == "unclear" and only.difference.low < 0
 
 
+def test_a_benchmark_s_rows_tell_how_many_pictures_were_tested_as_a_proof_knows():
+    ours, theirs = [32.0, 32.1], [30.0, 30.0]
+    both = rows("distilled", ours) + rows("random", theirs)
+    ((only,), _) = shown(blocks_of([row | {"details": {"test_images": 50}} for row in both]))
+    assert only.difference == paired_difference(ours, theirs, step=100 / 50)
+    assert only.difference.outcome == "unclear"
+
+
 def test_more_comparisons_make_every_interval_wider():
     one = rows("distilled", [30.0, 33.0, 36.5]) + rows("random", [25.0, 28.5, 31.0])
     other = [row | {"task": "cityscapes_seg"} for row in one]

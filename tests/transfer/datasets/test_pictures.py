@@ -19,8 +19,9 @@ def demo(tmp_path_factory):
 
 @pytest.mark.parametrize("layout", [name for name in LAYOUTS if name != "voc_boxes_and_proposals"])
 def test_they_are_there_and_no_picture_is_in_both(layout, demo, tmp_path):
-    train, test = pictures_of(find_data(layout, str(demo), None, None, tmp_path))
-    assert (len(train), len(test)) == SCENES
+    data = find_data(layout, str(demo), None, None, tmp_path)
+    train, test = pictures_of(data)
+    assert (len(train), len(test)) == SCENES and data.test_images == len(test)
     assert all(file.is_file() for file in (*train, *test)) and not set(train) & set(test)
     assert SOURCES.get(layout, "JPEGImages") in str(train[0])
 

@@ -21,6 +21,7 @@ from distill.checkpoints import save_student
 from distill.demo.world import write_demo
 
 ROOT = Path(__file__).resolve().parents[3]
+TESTED = 2  # scenes
 STAIRS = Path(__file__).parent / "stairs"
 
 
@@ -32,7 +33,7 @@ def project(tmp_path_factory) -> Path:
         shutil.copytree(ROOT / part, copy / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(STAIRS / "framework", copy / "transfer/frameworks/stairs")
     shutil.copytree(STAIRS / "benchmarks", copy / "configs/transfer/stairs")
-    write_demo(copy / "data", n_classification=(10, 10), n_scenes=(4, 2))
+    write_demo(copy / "data", n_classification=(10, 10), n_scenes=(4, TESTED))
     shutil.rmtree(copy / "data/coco")
     torch.manual_seed(0)
     student = create_backbone("test_resnet")
@@ -87,3 +88,4 @@ def test_a_killed_matrix_goes_on_and_a_failed_cell_does_not_stop_the_others(proj
         ("stairs_of_stone", "random", 0),
         ("stairs_of_wood", "distilled", 0),
     ]
+    assert all(row["details"] == {"test_images": TESTED} for row in rows)
