@@ -158,9 +158,9 @@ def _from_file(source: str, label: str | None, arch: str | None = None) -> Initi
 
 
 def _read(source: str, arch: str | None):
-    from distill.checkpoints import read_weights
+    from transfer.network.weights import read_stage_weights
 
-    return read_weights(source, arch)
+    return read_stage_weights(source, arch)
 
 
 def _is_name(checkpoint: str) -> bool:

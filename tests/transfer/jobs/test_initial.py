@@ -38,6 +38,15 @@ def test_the_checkpoint_itself(student):
     assert (initial.arch, initial.mean, initial.training_seed) == ("test_resnet", PIXELS[0], 3)
 
 
+def test_pixels_of_a_32_bit_file_are_as_people_write_them(tmp_path):
+    """A run keeps mean and deviation in 32 bits, where 0.485 is 0.48500001430511475."""
+    mean, std = (tuple(torch.tensor(values).tolist()) for values in ((0.485, 0.456, 0.406), (0.229,) * 3))
+    path = tmp_path / "last.pth"
+    save_student(path, create_backbone("test_resnet"), "test_resnet", mean, std, 32)
+    initial = read_initial(str(path), "distilled")
+    assert initial.mean_255 == [123.675, 116.28, 103.53] and initial.std_255 == [58.395] * 3
+
+
 def test_random_weights_have_the_pixels_of_the_checkpoint(student):
     initial = read_initial(student, "random")
     assert (initial.init, initial.label, initial.weights) == ("random", "random-test_resnet", "")
