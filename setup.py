@@ -63,14 +63,20 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     python_requires=">=3.11",
-    # the configs lie at the top of the repository and are installed as data of `distill.configs`
-    packages=[*find_packages(include=["distill", "distill.*", "transfer", "transfer.*"]), "distill.configs"],
-    package_dir={"distill.configs": "configs"},
+    # Configs and tools lie at the top of the repository. Installed, the configs are inside `distill`, and the
+    # tools beside it, because each puts the folder above its own on Python's path.
+    packages=[
+        *find_packages(include=["distill", "distill.*", "transfer", "transfer.*"]),
+        "distill.configs", "distill_tools",
+    ],  # fmt: skip
+    package_dir={"distill.configs": "configs", "distill_tools": "tools"},
     package_data={
         "distill": ["**/*.json", "**/*.css"],
         "transfer": ["**/*.json", "**/*.txt"],
         "distill.configs": ["**/*.py"],
+        "distill_tools": ["*.sh"],
     },
+    entry_points={"console_scripts": ["distill = distill.__main__:command"]},
     install_requires=REQUIRED,
     extras_require=EXTRAS,
 )

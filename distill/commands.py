@@ -1,4 +1,4 @@
-"""Commands of this project that others call."""
+"""The tools of this project: where they are, how a person starts them, how they call each other."""
 
 import os
 import shlex
@@ -10,6 +10,34 @@ from pathlib import Path
 
 from distill.errors import UserError
 from distill.parent import end_with_parent
+
+_ROOT = Path(__file__).resolve().parent.parent
+_INSTALLED = _ROOT / "distill_tools"
+NOT_FOR_USERS = ("benchmark_", "build_docs")  # what these names begin with
+
+
+def tools_folder() -> Path:
+    """The folder ``tools``, which is called ``distill_tools`` when installed; beside the package."""
+    return _INSTALLED if _INSTALLED.is_dir() else _ROOT / "tools"
+
+
+def tools() -> dict[str, Path]:
+    """Name -> file of the tools for users, by name."""
+    files = [file for file in tools_folder().iterdir() if file.suffix in (".py", ".sh")]
+    return {file.stem: file for file in sorted(files) if not file.name.startswith(NOT_FOR_USERS)}
+
+
+def started(name: str) -> list[str]:
+    """The words by which a person starts a Python tool."""
+    if tools_folder() == _INSTALLED:
+        return ["distill", name]
+    return ["python", from_here(tools()[name])]
+
+
+def from_here(file: Path) -> str:
+    """Its path from this folder, or, from elsewhere, from the root."""
+    here = os.path.relpath(file)
+    return str(file) if here.startswith("..") else here
 
 
 def call_logged(command: Sequence[str], log: Path, pass_fds: Iterable[int] = ()) -> None:

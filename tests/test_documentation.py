@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 from mmengine.config import Config
 
+from distill.commands import tools
 from distill.engine.config_root import config_root
 from distill.engine.options import parse_options
 from distill.engine.recipe import method_names
@@ -52,10 +53,23 @@ def blocks(markdown: str) -> list[tuple[str, str]]:
 
 
 def commands(text: str) -> list[str]:
-    """The lines of ``text`` that call a tool, continued lines joined, from the tool's name on."""
+    """The lines of ``text`` that call a tool, continued lines joined, from the tool's name on.
+
+    ``distill --data DIR`` and ``distill evaluate FILE`` call those that ``distill`` starts.
+    """
     lines = re.sub(r"\\\n\s*", " ", text).splitlines()
+    lines = [by_file(line) for line in lines]
     found = [(line, COMMAND.search(line)) for line in lines]
     return [line[match.start() :] for line, match in found if match and is_call(line, match)]
+
+
+def by_file(line: str) -> str:
+    """``distill --data DIR`` as ``python tools/distill.py --data DIR``; other lines as they are."""
+    if not (found := re.fullmatch(r"(\$ )?distill (?:([a-z_]+)(?: |$))?(.*)", line)):
+        return line
+    name = found[2] or "distill"
+    assert name in tools(), f"distill has no tool {name}: {line}"
+    return f"{found[1] or ''}python tools/{tools()[name].name} {found[3]}"
 
 
 def is_call(line: str, match: re.Match) -> bool:
@@ -208,4 +222,9 @@ def test_what_is_not_there_is_found():
     with pytest.raises(TypeError, match="'image'"):
         call = ast.parse("distill.engine.options.parse_options([], image=1)").body[0].value
         check_call(call, {"distill": importlib.import_module("distill")})
+    with pytest.raises(AssertionError, match="distill has no tool evalute"):
+        commands("$ distill evalute FILE")
+    with pytest.raises(AssertionError, match="evaluate.py does not take"):
+        (call,) = commands("distill evaluate FILE --no-such-option")
+        parse(call)
     assert commands("see tools/report.py") == [] and len(commands("$ python tools/report.py x --out y")) == 1

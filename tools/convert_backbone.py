@@ -3,8 +3,9 @@
 
   python tools/convert_backbone.py work_dirs/run/last.pth --to timm
 
-The same images go through the timm network and the framework's; every stage must give the same map to 1e-4,
-and the model must take a training step. Otherwise nothing is written. See docs/conversion.md.
+The same images go through the timm network and the framework's; every stage must give the same map to 1e-4
+(or to 1e-5 of its largest value), and the model must take a training step. Otherwise nothing is written. See
+docs/conversion.md.
 """
 
 import argparse

@@ -10,7 +10,7 @@ from pathlib import Path
 from distill import results
 from distill.backbones import create_backbone
 from distill.checkpoints import read_weights
-from distill.commands import call_logged
+from distill.commands import call_logged, tools
 from distill.data.image_files import ImageFiles
 from distill.errors import UserError
 from distill.proof.measurement import Starts
@@ -20,7 +20,6 @@ from transfer.datasets.pictures import pictures_of
 from transfer.matrix.plan import make_plan
 from transfer.network.partition import plan_stages
 
-TOOL = Path(__file__).resolve().parent.parent / "tools/run_transfer.sh"
 # What a proof says itself, of the options of tools/run_transfer.sh.
 OWN = (
     "--init", "--seeds", "--seed", "--label", "--arch", "--data-root", "--work-dir", "--benchmarks",
@@ -92,7 +91,7 @@ class ByBenchmark:
         inits = [start if start in by_word else f"{start}={starts[start]}" for start in chosen]
         own = ["--init", *inits, "--label", *chosen, "--seed", str(seed), "--arch", self.student]
         # this very Python, which need not be the first on the PATH
-        shell = ["env", f"PYTHON={sys.executable}", "sh", str(TOOL)]
+        shell = ["env", f"PYTHON={sys.executable}", "sh", str(tools()["run_transfer"])]
         return [[*shell, *self._arguments(starts["distilled"], own)]]
 
     def _arguments(self, checkpoint: str, own: Sequence[str]) -> list[str]:

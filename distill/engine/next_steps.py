@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
+from distill.commands import started
 
 
 def next_steps(student: Path, config: Config) -> list[str]:
@@ -18,13 +18,8 @@ def next_steps(student: Path, config: Config) -> list[str]:
     data = ["--train", hooks[0].data["train"], "--val", hooks[0].data["val"]] if hooks else ["--data", "ROOT"]
     commands = [
         ["python", "-i", "-c", opened],
-        ["python", _tool("evaluate.py"), path, *data],
-        ["python", _tool("convert_backbone.py"), path, "--to", "timm"],
+        [*started("evaluate"), path, *data],
+        [*started("convert_backbone"), path, "--to", "timm"],
     ]
     return [shlex.join(command) for command in commands]
 
-
-def _tool(name: str) -> str:
-    """The path of a tool from this folder, or, from elsewhere, from the root."""
-    here = os.path.relpath(TOOLS / name)
-    return str(TOOLS / name) if here.startswith("..") else here

@@ -2,10 +2,12 @@
 
 import importlib
 import importlib.util
+import shlex
 from dataclasses import dataclass
 from importlib import metadata
 from types import ModuleType
 
+from distill.commands import started
 from distill.errors import UserError
 
 
@@ -75,5 +77,5 @@ class Framework:
     def _how(self) -> str:
         """What installs it; the doctor tries the frameworks that train, and knows more of them."""
         if self.trains:
-            return "`python tools/doctor.py` says how to mend it"
+            return f"`{shlex.join(started('doctor'))}` says how to mend it"
         return f"`python -m pip install -c constraints.txt {self.pip}` installs it"

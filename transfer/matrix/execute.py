@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 from distill import results
+from distill.commands import started
 from distill.errors import UserError
 from transfer.frameworks import FRAMEWORKS
 from transfer.jobs import launch
@@ -114,7 +115,7 @@ def _conclude(plan: Plan, rows: Rows) -> None:
     if len(plan.cells) > 1:
         say("", *table(plan, rows), "")
     say(f"results: {plan.results}")
-    report = ["python", "tools/report.py", str(plan.results), "--out", str(plan.work_dir / "report")]
+    report = [*started("report"), str(plan.results), "--out", str(plan.work_dir / "report")]
     say(f"report:  {shlex.join(report)}")
 
 
