@@ -18,6 +18,7 @@ from distill.data.images import UnreadableImage, decode_image
 SIDE = 16
 ALIKE = 0.98  # of two thumbnails' cosine; docs/proof.md says what it finds
 FLAT = 2.0  # grey values; a picture that varies less in its thumbnail is like any other of its kind
+ENOUGH = 256  # pixels of a side; a photo of 12 megapixels is decoded in a seventh of the time
 AT_ONCE = 1024
 
 
@@ -90,7 +91,7 @@ def _in_order(images: ImageFiles) -> Iterator[tuple[bytes, np.ndarray]]:
         except UnreadableImage:
             return b"", np.zeros(SIDE * SIDE, np.float32)
         try:
-            return sha256(content).digest(), thumbnail(decode_image(content, images.name(number)))
+            return sha256(content).digest(), thumbnail(decode_image(content, images.name(number), ENOUGH))
         except UnreadableImage:
             return sha256(content).digest(), np.zeros(SIDE * SIDE, np.float32)
 

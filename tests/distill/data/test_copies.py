@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
-from distill.data.copies import Copy, find_copies, marks_of, thumbnail
+from distill.data.copies import ENOUGH, Copy, find_copies, marks_of, thumbnail
 from distill.data.image_files import open_images
+from distill.data.images import decode_image
 
 SIZE = (120, 90)
 
@@ -55,6 +56,16 @@ def test_a_copy_saved_anew_is_found(change, theirs, tmp_path):
     assert found.ours.startswith(str(ours / "mine.")) and found.theirs == str(theirs / "7.png")
     assert not found.same_file and 0.98 <= found.cosine <= 1.0001
     assert f"is a near copy ({found.cosine:.3f}) of {theirs}/7.png" in str(found)
+
+
+def test_a_large_photo_is_looked_at_smaller_and_looks_the_same(tmp_path):
+    """JPEG alone can be decoded smaller; the thumbnail is that of all pixels."""
+    large = smooth(3).resize((2400, 1800), Image.Resampling.BICUBIC)
+    large.save(tmp_path / "large.jpg", quality=92)
+    content = (tmp_path / "large.jpg").read_bytes()
+    looked_at = decode_image(content, "large.jpg", ENOUGH)
+    assert min(looked_at.size) >= ENOUGH and looked_at.width < large.width
+    assert thumbnail(looked_at) @ thumbnail(decode_image(content, "large.jpg")) > 0.999
 
 
 def test_the_same_file_is_told_as_such_whatever_it_holds(theirs, tmp_path):
