@@ -26,7 +26,7 @@ def main() -> None:
     if first in ("-h", "--help"):
         print(HELP + "\n".join(f"  {name:18}{_about(path)}" for name, path in known.items()))
         return
-    training = first.startswith("-") or first.endswith(".py")
+    training = first.startswith("-") or bool(Path(first).suffix) or os.sep in first  # an option, or a config
     if not training and first not in known:
         raise unknown("tool", first, known)
     path, words = (known[TRAINING], [first, *others]) if training else (known[first], others)

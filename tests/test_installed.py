@@ -83,6 +83,7 @@ def test_every_tool_for_users_is_listed_and_answers(run):
     [
         ("distill evalute run/last.pth", "unknown tool 'evalute'; did you mean 'evaluate'? valid: "),
         ("distill config.py", "no such config file: config.py"),
+        ("distill configs/evaluate", "no such config file: configs/evaluate"),
         ("distill --data nowhere --teacher resnet18 --student resnet10t", "nowhere"),
     ],
 )
