@@ -21,6 +21,8 @@ from distill.backbones.weights import Weights, load_strict
 from distill.errors import UserError, unknown
 
 PASSES = ("forward_features", "forward_intermediates")  # of timm's networks
+# what a network raises on an image that it cannot take
+FAILURES = (RuntimeError, AssertionError, TypeError, AttributeError, ValueError)
 OWN_ARCHITECTURES = {"alexnet_compress": AlexNet, "resnet50x4": resnet50x4}
 
 
@@ -75,15 +77,15 @@ def default_mean_std(arch: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 @contextmanager
-def _measuring(module: nn.Module, image_size: int) -> Iterator[Tensor]:
-    """Yields a black image and keeps ``module`` in eval mode while it is used.
+def _measuring(module: nn.Module, height: int, width: int | None = None) -> Iterator[Tensor]:
+    """Yields a black image, square without a ``width``, and keeps ``module`` in eval mode while it is used.
 
     Buffers, mode and random state stay as they were.
     """
     mode = {name: part.training for name, part in module.named_modules()}
     module.eval()
     try:
-        yield torch.zeros(1, 3, image_size, image_size, device=next(module.parameters()).device)
+        yield torch.zeros(1, 3, height, width or height, device=next(module.parameters()).device)
     finally:
         for name, part in module.named_modules():
             part.training = mode[name]
@@ -95,13 +97,19 @@ def output_width(module: nn.Module, image_size: int = 64) -> int:
         return module(image).shape[-1]
 
 
-def _size_to_measure_on(net: nn.Module, image_size: int) -> int:
-    """Side in pixels of an image that a network takes and that costs little."""
-    patches = getattr(net, "patch_embed", None)
+def _size_to_measure_on(net: nn.Module, image_size: int, made_for: int | None) -> int:
+    """Side in pixels of an image that a network takes and that costs little.
+
+    Args:
+        made_for: the ``img_size`` that it was made with, if any.
+    """
+    patches, config = getattr(net, "patch_embed", None), getattr(net, "pretrained_cfg", None) or {}
     if getattr(net, "dynamic_img_size", False):
         return 4 * patches.patch_size[0]
-    fixed = getattr(patches, "img_size", None)  # the only size that other transformers take
-    return fixed[0] if fixed else image_size
+    if fixed := getattr(patches, "img_size", None):  # the only size that other transformers take
+        return fixed[0]
+    # what timm says of hybrids, such as LeViT and CoAtNet: some of them do take other sizes
+    return made_for or config["input_size"][-1] if config.get("fixed_input_size") else image_size
 
 
 def start_norms_at_one(net: nn.Module) -> None:
@@ -147,7 +155,8 @@ class Backbone(nn.Module):
         self.channels_last = channels_last
         self._order_memory()
         self.pooling = None
-        self.measured_at = _size_to_measure_on(self.net, image_size)
+        self.measured_at = _size_to_measure_on(self.net, image_size, kwargs.get("img_size"))
+        self._taken = {}
         # not persistent: constants belong to the architecture's record, not to a training state
         self.register_buffer("mean", torch.tensor(mean or own_mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std or own_std).view(1, 3, 1, 1), persistent=False)
@@ -174,6 +183,17 @@ class Backbone(nn.Module):
             check_pooling(backbone.net, weights.arch, pooling)
             backbone.pooling = pooling
         return backbone
+
+    def takes(self, height: int, width: int) -> bool:
+        """Whether the network runs on images of that size, in pixels; tried once a size."""
+        if (height, width) not in self._taken:
+            with _measuring(self.net, height, width) as pixels, torch.no_grad():
+                try:
+                    self.net(pixels)
+                    self._taken[height, width] = True
+                except FAILURES:
+                    self._taken[height, width] = False
+        return self._taken[height, width]
 
     def compile_network(self) -> None:
         """Has torch compile both ways through the network; its state dict stays as it is."""

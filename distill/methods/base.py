@@ -8,7 +8,7 @@ from mmengine.model import BaseModel
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from distill.backbones import Backbone
+from distill.backbones import Backbone, check_image_size
 from distill.data.device_views import ViewPreprocessor
 from distill.errors import UserError
 from distill.methods.fitting import Rule
@@ -155,7 +155,8 @@ class Method(BaseModel):
         """Refuses training data that the method cannot be used with.
 
         Raises:
-            UserError: too few or too many views, or images other than the teacher cache's.
+            UserError: too few or too many views, views of a size that the student does not take, or images
+                other than the teacher cache's.
         """
         given, wanted = len(images.augmentation.sizes), self.number_of_views
         if given < 2 if wanted is None else given != wanted:
@@ -163,6 +164,8 @@ class Method(BaseModel):
                 f"{type(self).__name__} takes {wanted or 'two or more'} views of an image, "
                 f"train_dataloader.dataset.augmentation gives {given}"
             )
+        for size in images.augmentation.sizes:
+            check_image_size(self.student, size, size)
         if self.teacher is not None:
             self.teacher.check_data(images)
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from distill.backbones.backbone import FAILURES
 from distill.errors import UserError
 
 STRIDES = {"res2": 4, "res3": 8, "res4": 16, "res5": 32}
@@ -18,9 +19,6 @@ Plan = Mapping[str, tuple[str, ...]]  # stage -> dotted names of its modules, in
 # (height, width) of the images, neither of them square: all strides divide the first, none the second.
 # AlexNet needs 63 pixels, and every stride must leave more than one.
 EVEN, ODD = (96, 64), (67, 99)
-
-# what a network raises on an image that it cannot take
-FAILURES = (RuntimeError, AssertionError, TypeError, AttributeError, ValueError)
 
 
 class DoesNotRun(UserError):

@@ -132,6 +132,30 @@ def test_image_sizes_a_transformer_cannot_take():
         check_image_size(swin, 96, 224)
 
 
+@pytest.mark.parametrize("arch", ["levit_128s", "efficientformerv2_s0"])
+def test_hybrids_that_timm_makes_for_one_size(arch):
+    """Convolutions, then attention over a grid of fixed size: nothing but an attempt says so."""
+    network = Backbone(arch)
+    assert network.measured_at == 224 and network.width > 0 and network.inner_map_width > 0
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    check_image_size(network, 224, 224)
+    with pytest.raises(UserError, match=f"{arch} does not take images of 64 x 96 pixels; it is made for 224"):
+        check_image_size(network, 64, 96)
+    assert network.training
+    assert all(torch.equal(before[key], value) for key, value in network.state_dict().items())
+
+
+def test_hybrids_that_take_other_sizes_as_well():
+    check_image_size(Backbone("swiftformer_xs"), 64, 96)
+
+
+def test_a_student_of_one_size_is_told_before_training(image_folder, teacher_file, run_here, tmp_path):
+    given = ("--data", image_folder, "--teacher", teacher_file, "--student", "levit_128s", "--workers", 0)
+    said = run_here("distill.py", *given, "--image-size", 64, "--work-dir", tmp_path / "run", code=2)
+    assert said.startswith("error: levit_128s does not take images of 64 x 64 pixels; it is made for 224 ")
+    assert not list((tmp_path / "run").glob("*.pth"))
+
+
 def test_the_tools_take_them(image_folder, tmp_path, run_here):
     content, _ = moco_v3("resnet18", hidden=32, outer=16)
     torch.save(content, tmp_path / "moco_v3.pth.tar")
