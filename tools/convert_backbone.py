@@ -29,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--native", action="store_true", help="for the framework's own ResNet (no adapter)")
     parser.add_argument("--stages", nargs="+", default=("res2", "res3", "res4", "res5"), metavar="STAGE",
                         help="maps that the config uses (default: res2 res3 res4 res5)")  # fmt: skip
+    parser.add_argument("--image-size", type=int, metavar="SIDE",
+                        help="onnx: for squares of SIDE pixels alone (default: any size)")  # fmt: skip
     parser.add_argument("--images", metavar="DIR", help="pictures to verify with (default: two of noise)")
     parser.add_argument("--no-verify", action="store_true", help="where the framework is not installed")
     parser.add_argument("--traceback", action="store_true", help="show the traceback of an expected error")
@@ -41,7 +43,7 @@ def main() -> None:
 
     done = convert(
         args.checkpoint, args.to, args.out, args.arch, args.native, args.stages,
-        verified=not args.no_verify, images=args.images,
+        verified=not args.no_verify, images=args.images, image_size=args.image_size,
     )  # fmt: skip
     sys.stdout.reconfigure(errors="backslashreplace")  # a path may hold bytes that are no text
     print("\n".join(done.lines))

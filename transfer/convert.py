@@ -8,7 +8,9 @@ A framework's folder has ``export.py``, which needs nothing installed (unless th
 ``export.CONFIG``                              end of a config's name; other files accompany a config
 ``export.HAS_OWN_RESNET``                      its own, unchanged ResNet can hold the weights (``native``)
 ``export.tensors(weights, backbone, native)``  what the weights file holds, under the names it needs
-``export.write(path, tensors, weights)``       writes the weights file
+``export.FIXES_SIZE``                          it can be written for one size of images; may be left out
+``export.write(path, tensors, weights)``       writes the weights file; where it ``FIXES_SIZE``, also given
+                                               ``image_size``
 ``export.configs(converted)``                  {end of a file's name: text}
 ``verify.run(config, weights_file, images)``   an ``Outcome``: the framework's maps of 8-bit images
 =============================================  =========================================================
@@ -63,6 +65,7 @@ def convert(
     policy: Policy | None = None,
     verified: bool = True,
     images: str | os.PathLike | None = None,
+    image_size: int | None = None,
 ) -> Conversion:
     """Writes ``source`` for ``target`` into the folder ``out``: all files, or none.
 
@@ -77,12 +80,15 @@ def convert(
         verified: compare the maps in the framework with timm's, fail above the limit of
             ``compare.difference``, and train one step.
         images: folder of the pictures to compare with; None: made-up ones.
+        image_size: side in pixels of the only images that the written graph takes (ONNX), a multiple of 32;
+            None: any.
 
     Raises:
         UserError: weights that do not match the network, a network or option that the target cannot take, a
             framework that is not installed, maps that differ, or a model that does not train.
     """
     framework, export = _find(target, native)
+    fixed = _fixed(target, export, image_size)
     version = _version(framework) if verified or framework.writes else ""
     weights = read_stage_weights(source, arch)
     if not re.fullmatch(r"[\w.-]+", weights.arch, re.ASCII):  # files are named after it
@@ -91,21 +97,22 @@ def convert(
     load_stages(whole, weights)
     layout = resnet_layout(whole.state_dict(), weights.arch) if native else None
     tensors = export.tensors(weights, whole, native)
-    name = f"{weights.arch}_{target}{'_native' if native else ''}"
+    name = f"{weights.arch}_{target}{'_native' if native else ''}{f'_{image_size}' if image_size else ''}"
     folder = (Path(out) if out else _beside(source)).resolve()
     file = name + export.SUFFIX
-    pictures = sample_images() if images is None else real_images(images, weights.image_size)
+    side = image_size or weights.image_size
+    pictures = sample_images(image_size) if images is None else real_images(images, side)
     policy = policy or Policy(norm="SyncBN", mean=weights.mean, std=weights.std)
     stages = tuple(stages)
     backbone = whole if stages == whole.out_stages else StagedBackbone(weights.arch, stages)
-    converted = ConvertedBackbone(backbone, policy, folder / file, weights, layout)
+    converted = ConvertedBackbone(backbone, policy, folder / file, weights, layout, image_size)
     configs = {name + end: text for end, text in export.configs(converted).items()}
     lines = [f"{weights.arch} from {weights.path} ({weights.source})", *whole.describe()]
     if not whole.exact:
         lines.append(f"  its maps are not image / stride ({whole.why_not_exact}): some FPNs cannot add them")
     with _all_or_nothing(folder) as part:
         (part / file).parent.mkdir(exist_ok=True)
-        export.write(part / file, tensors, weights)
+        export.write(part / file, tensors, weights, **fixed)
         for config, text in configs.items():
             write_text(part / config, text)
         for config in configs:
@@ -127,6 +134,17 @@ def _find(target: str, native: bool) -> tuple[Framework, ModuleType]:
         takers = [name for name, export in exports.items() if export.HAS_OWN_RESNET]
         raise UserError(f"--native is for {', '.join(takers)}; {target} has one kind of network")
     return FRAMEWORKS[target], exports[target]
+
+
+def _fixed(target: str, export: ModuleType, image_size: int | None) -> dict[str, int]:
+    """What ``export.write`` is told beside the weights."""
+    if image_size is None:
+        return {}
+    if not getattr(export, "FIXES_SIZE", False):
+        raise UserError(f"--image-size: what is written for {target} takes images of any size")
+    if image_size < 32 or image_size % 32:
+        raise UserError(f"--image-size {image_size}: give a multiple of 32")
+    return {"image_size": image_size}
 
 
 def _version(framework: Framework) -> str:

@@ -23,6 +23,8 @@ from distill.errors import UserError, unknown
 PASSES = ("forward_features", "forward_intermediates")  # of timm's networks
 # what a network raises on an image that it cannot take
 FAILURES = (RuntimeError, AssertionError, TypeError, AttributeError, ValueError)
+# what timm makes another network of when it is asked for weights; so it is always the one that they are for
+AS_WITH_WEIGHTS = {"fbnetc_100": {"bn_eps": 1e-3}}
 OWN_ARCHITECTURES = {"alexnet_compress": AlexNet, "resnet50x4": resnet50x4}
 
 
@@ -50,6 +52,7 @@ def create_backbone(arch: str, pretrained: bool = False, **kwargs) -> nn.Module:
         raise unknown("model", arch, [*timm.list_models(), *OWN_ARCHITECTURES])
     if pretrained and not timm.is_model_pretrained(arch):
         raise UserError(f"timm has no pretrained weights for {arch!r}; give a checkpoint file")
+    kwargs = AS_WITH_WEIGHTS.get(arch.split(".")[0], {}) | kwargs
     try:
         return timm.create_model(arch, pretrained=pretrained, num_classes=0, **kwargs)
     except TypeError as error:

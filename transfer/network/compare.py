@@ -60,10 +60,14 @@ class Outcome:
     remark: str = ""
 
 
-def sample_images() -> Tensor:
-    """Two fixed noise images, 8-bit RGB (2, 3, 64, 96): not square, and large enough for every network."""
+def sample_images(side: int | None = None) -> Tensor:
+    """Two fixed noise images, 8-bit RGB (2, 3, 64, 96): not square, and large enough for every network.
+
+    With ``side`` they are squares of it.
+    """
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=generator)
+    size = (side, side) if side else (64, 96)
+    return torch.randint(0, 256, (2, 3, *size), dtype=torch.uint8, generator=generator)
 
 
 def real_images(folder: str | os.PathLike, side: int | None) -> Tensor:

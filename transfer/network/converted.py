@@ -20,6 +20,7 @@ class ConvertedBackbone:
         file: where the weights will be.
         weights: what they were made from.
         layout: the sizes of the framework's own ResNet; None: this package's adapter builds the network.
+        image_size: side in pixels of the only images that what is written takes; None: any.
     """
 
     backbone: StagedBackbone
@@ -27,6 +28,7 @@ class ConvertedBackbone:
     file: Path
     weights: Weights
     layout: ResNetLayout | None = None
+    image_size: int | None = None
 
     @property
     def arch(self) -> str:

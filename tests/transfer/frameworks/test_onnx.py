@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed: nothing c
 onnx = pytest.importorskip("onnx", reason="ONNX is not installed: its graphs cannot be read")
 onnxruntime = pytest.importorskip("onnxruntime", reason="ONNX Runtime is not installed: no graph can be run")
 
+PIXELS = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ARCH = "test_efficientnet"  # its features are behind a conv_head
 
 
@@ -24,7 +26,7 @@ ARCH = "test_efficientnet"  # its features are behind a conv_head
 def student(tmp_path_factory):
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("student") / "last.pth"
-    save_student(path, create_backbone(ARCH), ARCH, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 64)
+    save_student(path, create_backbone(ARCH), ARCH, *PIXELS, 64)
     return path
 
 
@@ -53,6 +55,37 @@ def test_maps_and_features_are_pytorchs_at_every_batch_and_size(student, image_f
         for name, ours, theirs in zip(names, found, wanted, strict=True):
             assert theirs.shape[1] == about["outputs"][name]["channels"]
             torch.testing.assert_close(torch.from_numpy(ours), theirs, rtol=0, atol=1e-5)
+
+
+def test_a_graph_for_one_size_alone(tmp_path, run_here):
+    """MobileViT does another thing on sizes that its patches do not divide; a phone needs one size."""
+    save_student(tmp_path / "v.pth", create_backbone("mobilevit_xxs"), "mobilevit_xxs", *PIXELS, 64)
+    with pytest.raises(UserError, match="--image-size SIDE writes one for that size alone"):
+        convert(tmp_path / "v.pth", "onnx", tmp_path / "out")
+    said = run_here("convert_backbone.py", tmp_path / "v.pth", "--to", "onnx", "--image-size", 64)
+    name = "mobilevit_xxs_onnx_64"
+    assert f"verified {name}.json in ONNX" in said
+    about = json.loads((tmp_path / f"converted/{name}.json").read_text())
+    assert about["input"]["shape"] == ["batch", 3, 64, 64] and about["image_size"] == 64
+    session = onnxruntime.InferenceSession(
+        tmp_path / f"converted/{name}.onnx", providers=["CPUExecutionProvider"]
+    )
+    assert session.run(["res5"], {"pixels": np.zeros((3, 3, 64, 64), np.float32)})[0].shape == (3, 320, 2, 2)
+    with pytest.raises(Exception, match="Got: 96 Expected: 64"):
+        session.run(None, {"pixels": np.zeros((1, 3, 96, 64), np.float32)})
+
+
+@pytest.mark.parametrize(
+    "target, size, error",
+    [
+        ("onnx", 100, "--image-size 100: give a multiple of 32"),
+        ("onnx", 0, "--image-size 0: give a multiple of 32"),
+        ("timm", 64, "--image-size: what is written for timm takes images of any size"),
+    ],
+)
+def test_wrong_sizes_are_told_at_once(target, size, error, student, tmp_path):
+    with pytest.raises(UserError, match=error):
+        convert(student, target, tmp_path, image_size=size)
 
 
 def test_a_network_of_one_size_is_refused_by_name():

@@ -139,3 +139,11 @@ def test_names_in_a_card_are_shown_and_do_nothing(student, tmp_path):
 
 def test_a_file_without_a_size_is_for_224_pixels(student):
     assert config(told(student, image_size=None))["pretrained_cfg"]["input_size"] == [3, 224, 224]
+
+
+@pytest.mark.parametrize("target", ["timm", "torchvision"])
+def test_a_network_that_timm_makes_otherwise_when_asked_for_weights(target, tmp_path):
+    """FBNet: its batch norms have another epsilon then, and so a student's have it too."""
+    save_student(tmp_path / "last.pth", create_backbone("fbnetc_100"), "fbnetc_100", *FLOAT32, 64)
+    done = convert(tmp_path / "last.pth", target, tmp_path)
+    assert any(line.startswith("verified") for line in done.lines)

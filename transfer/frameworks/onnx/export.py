@@ -1,4 +1,7 @@
-"""A checkpoint as an ONNX graph: normalised pixels -> four maps and the features, of any batch and size."""
+"""A checkpoint as an ONNX graph: normalised pixels -> four maps and the features, of any batch and size.
+
+With ``image_size`` the graph is for squares of that side alone, as many compilers for phones ask for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import io
 import json
 import math
 import os
+from collections.abc import Iterable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
@@ -24,7 +28,7 @@ from transfer.network.probe import EVEN, FAILURES, ODD, STRIDES, recorded, sides
 if TYPE_CHECKING:
     import onnxruntime
 
-SUFFIX, CONFIG, HAS_OWN_RESNET = ".onnx", ".json", False
+SUFFIX, CONFIG, HAS_OWN_RESNET, FIXES_SIZE = ".onnx", ".json", False, True
 OPSET = 18  # the one that PyTorch's exporter writes without converting
 INPUT, OUTPUTS = "pixels", (*STRIDES, "features")
 LARGEST = 8192  # rows and columns of an image, and images of a batch
@@ -51,8 +55,11 @@ def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
     return net.state_dict()
 
 
-def write(path: str | os.PathLike, state: State, weights: Weights) -> None:
+def write(path: str | os.PathLike, state: State, weights: Weights, image_size: int | None = None) -> None:
     """Writes the graph, checked on another size; its metadata has architecture, mean and std.
+
+    Args:
+        image_size: side of the only images that it takes; None: any.
 
     Raises:
         UserError: a network whose graph holds for some sizes of images alone, or cannot be exported.
@@ -60,34 +67,38 @@ def write(path: str | os.PathLike, state: State, weights: Weights) -> None:
     net = create_backbone(weights.arch)
     net.load_state_dict(state)
     module = WithMaps(net, weights.arch).eval()
-    program = exported(module, weights.arch)
+    program = exported(module, weights.arch, image_size)
     about = {"arch": weights.arch, "mean": list(weights.mean), "std": list(weights.std)}
     program.model.metadata_props.update({key: str(value) for key, value in about.items()})
     graph = program.model_proto.SerializeToString()
-    check(graph, module, weights.arch)
+    if image_size is None:
+        check(graph, module, weights.arch)
     write_bytes(path, graph)
 
 
-def exported(module: WithMaps, arch: str) -> torch.onnx.ONNXProgram:
+def exported(module: WithMaps, arch: str, image_size: int | None = None) -> torch.onnx.ONNXProgram:
     sizes = {"batch": (1, LARGEST), "height": (STRIDES["res5"], LARGEST), "width": (STRIDES["res5"], LARGEST)}
     batch, height, width = (torch.export.Dim(name, min=a, max=b) for name, (a, b) in sizes.items())
+    shown, free = EVEN, {0: batch, 2: height, 3: width}
+    if image_size:
+        shown, free = (image_size, image_size), {0: batch}
     try:
         # it reports each step, and says at length why one failed
         with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), torch.no_grad():
             program = torch.onnx.export(
                 module,
-                (torch.zeros(2, 3, *EVEN),),
+                (torch.zeros(2, 3, *shown),),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[INPUT],
                 output_names=list(OUTPUTS),
-                dynamic_shapes=({0: batch, 2: height, 3: width},),
+                dynamic_shapes=(free,),
                 verbose=False,
             )
     except torch.onnx.OnnxExporterError as error:
-        raise _refused(arch, "PyTorch's exporter does not take it") from error
-    if fixed := [out.name for out in program.model.graph.outputs if not _any_size(out.shape, out.name)]:
-        raise _refused(arch, f"it would fix the size of {', '.join(fixed)}")
+        raise _refused(arch, "PyTorch's exporter does not take it", image_size) from error
+    if fixed := [out.name for out in program.model.graph.outputs if not _is_free(out.shape, free)]:
+        raise _refused(arch, f"it would fix the size of {', '.join(fixed)}", image_size)
     return program
 
 
@@ -120,14 +131,18 @@ def open_session(graph: bytes) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
-def _refused(arch: str, reason: str) -> UserError:
-    return UserError(f"{arch} has no ONNX graph for images of every size ({reason}); nothing was written")
+def _refused(arch: str, reason: str, image_size: int | None = None) -> UserError:
+    if image_size:
+        return UserError(f"{arch} has no ONNX graph ({reason}); nothing was written")
+    return UserError(
+        f"{arch} has no ONNX graph for images of every size ({reason}); nothing was written; "
+        "--image-size SIDE writes one for that size alone"
+    )
 
 
-def _any_size(shape, name: str) -> bool:
-    """Whether batch, height and width are names in a graph's output, and not numbers."""
-    free = (0,) if name == "features" else (0, 2, 3)
-    return all(not isinstance(shape[axis], int) for axis in free)
+def _is_free(shape: Sequence, axes: Iterable[int]) -> bool:
+    """Whether these axes of an output, as far as it has them, are names and not numbers."""
+    return all(not isinstance(shape[axis], int) for axis in axes if axis < len(shape))
 
 
 def configs(converted: ConvertedBackbone) -> dict[str, str]:
@@ -137,13 +152,14 @@ def configs(converted: ConvertedBackbone) -> dict[str, str]:
         stage: {"channels": backbone.channels[stage], "stride": backbone.strides[stage]} for stage in STRIDES
     }
     width = output_width(create_backbone(converted.weights.arch))
+    only = converted.image_size
     told = {
         "architecture": converted.arch,
         "opset": OPSET,
-        "image_size": converted.weights.image_size or 224,
+        "image_size": only or converted.weights.image_size or 224,
         "input": {
             "name": INPUT,
-            "shape": ["batch", 3, "height", "width"],
+            "shape": ["batch", 3, only or "height", only or "width"],
             "multiple_of": backbone.divisor,
             "channels": "RGB in [0, 1], less mean, divided by std",
             "mean": list(policy.mean),

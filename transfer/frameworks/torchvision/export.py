@@ -7,7 +7,7 @@ torchvision's detectors.
 import re
 
 from distill.backbones import create_backbone
-from distill.backbones.backbone import OWN_ARCHITECTURES
+from distill.backbones.backbone import AS_WITH_WEIGHTS, OWN_ARCHITECTURES
 from distill.backbones.weights import State, Weights, load_strict
 from distill.errors import UserError
 from transfer.frameworks.text import comment, literal, quoted
@@ -103,11 +103,13 @@ def _of_resnet(converted: ConvertedBackbone) -> dict[str, object]:
 
 
 def _of_timm(converted: ConvertedBackbone) -> dict[str, object]:
+    more = AS_WITH_WEIGHTS.get(converted.arch, {})
+    arguments = "".join(f", {name}={literal(value)}" for name, value in more.items())
     return {
         "imports": "import timm\nimport torch",
         "levels": {stage: str(level) for level, stage in enumerate(converted.stages)},
         "stages": f"STAGES = {literal(dict(converted.backbone.plan))}\n",
-        "create": f"timm.create_model({quoted(converted.arch)}, num_classes=0)",
+        "create": f"timm.create_model({quoted(converted.arch)}, num_classes=0{arguments})",
         "load": "",
         "cut": CUT,
     }
