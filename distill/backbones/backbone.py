@@ -233,13 +233,35 @@ class Backbone(nn.Module):
         return self._features(self._normalise(images))
 
     def _features(self, pixels: Tensor) -> Tensor:
-        return self.net(pixels) if self.pooling is None else self._pool(self.net.forward_features(pixels))
+        return self.net(pixels) if self.pooling is None else self.finish(self.net.forward_features(pixels))
 
-    def _pool(self, final: Tensor) -> Tensor:
-        """What ``net.forward_features`` gives -> features (B, width)."""
+    def finish(self, final: Tensor) -> Tensor:
+        """What ``final`` gives -> features (B, width)."""
         if self.pooling is None:
-            return self.net.forward_head(final)
+            return self.net.forward_head(final) if hasattr(self.net, "forward_head") else final
         return pool(final, self.net.num_prefix_tokens, self.pooling)
+
+    def pooled(self, final: Tensor) -> Tensor:
+        """The same without the layers that stand behind the pooling -> (B, pooled_width)."""
+        return final.mean((2, 3)) if self.has_layers_behind_pooling else self.finish(final)
+
+    @property
+    def pooled_width(self) -> int:
+        """Of what ``pooled`` gives."""
+        return self.map_width if self.has_layers_behind_pooling else self.width
+
+    @cached_property
+    def has_layers_behind_pooling(self) -> bool:
+        """Whether convolutions or linear layers make the features of the pooled map, as ``conv_head`` does.
+
+        MobileNet, GhostNet and LCNet have one. A norm alone, as ConvNeXt has it there, does not count.
+        """
+        if not hasattr(self.net, "forward_intermediates"):
+            return False
+        with _measuring(self.net, self.measured_at) as pixels, torch.no_grad():
+            final = self.net.forward_features(pixels)
+        is_map = final.ndim == 4 and getattr(self.net, "output_fmt", "NCHW") == "NCHW"
+        return is_map and any(parameter.ndim > 1 for parameter in self.parameters_behind_map())
 
     def _normalise(self, images: Tensor) -> Tensor:
         if not images.is_floating_point():
@@ -288,10 +310,20 @@ class Backbone(nn.Module):
         Raises:
             UserError: a network that gives no maps from within.
         """
+        final, inner = self.final_and_inner(images)
+        return self.finish(final), inner
+
+    def final_and_inner(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``features_and_inner_map``, with what ``finish`` makes the features of in their place."""
         final, (inner,) = self.net.forward_intermediates(
             self._normalise(images), indices=[self._inner_stage[0]], norm=True
         )
-        return self._pool(final), inner
+        return final, inner
+
+    def final(self, images: Tensor) -> Tensor:
+        """What ``finish`` makes the features of: a map, tokens, or the features, of a network in one part."""
+        pixels = self._normalise(images)
+        return self.net.forward_features(pixels) if hasattr(self.net, "forward_head") else self.net(pixels)
 
     @property
     def inner_map_width(self) -> int:

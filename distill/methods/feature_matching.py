@@ -13,9 +13,13 @@ from distill.targets import Need
 
 @MODELS.register_module()
 class FeatureMatching(Method):
-    """Both networks see one view. The student's pooled features, through a linear layer, meet the teacher's
+    """Both networks see one view. The student's pooled map, through a linear layer, meets the teacher's
     embedding in a squared error; each pixel of its map of stride 16, through another, points where the
-    teacher's does. Both layers are dropped after training.
+    teacher's does. All such layers are dropped after training.
+
+    Layers that a student has behind its pooling (``conv_head`` of a MobileNetV3) learn the same from the
+    pooled map as it is: their gradient stops there. Where it went on, a MobileNetV3-Small learned much less
+    (docs/comparison.md, "The default").
 
     The teacher's embedding is standardised in each dimension by mean and variance over all images so far, and
     its map has the mean of each channel taken off: without that, the few dimensions of large variance and
@@ -40,7 +44,9 @@ class FeatureMatching(Method):
             )
         super().__init__(student, teacher, needs=self.needs | ({Need.MAPS} if map_weight else set()))
         self.map_weight = map_weight
-        self.head = nn.Linear(self.student.width, self.teacher.width)
+        self.head = nn.Linear(self.student.pooled_width, self.teacher.width)
+        behind = self.student.has_layers_behind_pooling
+        self.last_head = nn.Linear(self.student.width, self.teacher.width) if behind else None
         self.moments = Moments(self.teacher.width)
         if map_weight:
             width = self.teacher.backbone.inner_map_width
@@ -50,15 +56,20 @@ class FeatureMatching(Method):
     def loss(self, views: list[Tensor], index: Tensor, rows: Tensor | None = None) -> dict[str, Tensor]:
         (view,) = views
         if not self.map_weight:
-            return {"loss": self._feature_loss(self.student(view), self.teacher(view, rows))}
+            return self._feature_losses(self.student.final(view), self.teacher(view, rows))
         embedding, target = self.teacher.with_map(view)
-        features, inner = self.student.features_and_inner_map(view)
+        final, inner = self.student.final_and_inner(view)
         loss = self._map_loss(inner, target)
-        return {"loss_features": self._feature_loss(features, embedding), "loss_map": self.map_weight * loss}
+        return self._feature_losses(final, embedding) | {"loss_map": self.map_weight * loss}
 
-    def _feature_loss(self, features: Tensor, embedding: Tensor) -> Tensor:
+    def _feature_losses(self, final: Tensor, embedding: Tensor) -> dict[str, Tensor]:
         self.moments.update(embedding)
-        return regression_loss(self.head(features), self.moments.standardise(embedding.float()))
+        target = self.moments.standardise(embedding.float())
+        losses = {"loss_features": regression_loss(self.head(self.student.pooled(final)), target)}
+        if self.last_head is not None:
+            last = self.last_head(self.student.finish(final.detach()))
+            losses["loss_last_layers"] = regression_loss(last, target)
+        return losses
 
     def _map_loss(self, inner: Tensor, target: Tensor) -> Tensor:
         self.map_moments.update(target.permute(0, 2, 3, 1).flatten(0, 2))
