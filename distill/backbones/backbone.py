@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -100,11 +100,11 @@ def output_width(module: nn.Module, image_size: int = 64) -> int:
         return module(image).shape[-1]
 
 
-def _size_to_measure_on(net: nn.Module, image_size: int, made_for: int | None) -> int:
+def _size_to_measure_on(net: nn.Module, image_size: int, made_for: int | Sequence[int] | None) -> int:
     """Side in pixels of an image that a network takes and that costs little.
 
     Args:
-        made_for: the ``img_size`` that it was made with, if any.
+        made_for: the ``img_size`` that it was made with, if any; a square.
     """
     patches, config = getattr(net, "patch_embed", None), getattr(net, "pretrained_cfg", None) or {}
     if getattr(net, "dynamic_img_size", False):
@@ -112,7 +112,9 @@ def _size_to_measure_on(net: nn.Module, image_size: int, made_for: int | None) -
     if fixed := getattr(patches, "img_size", None):  # the only size that other transformers take
         return fixed[0]
     # what timm says of hybrids, such as LeViT and CoAtNet: some of them do take other sizes
-    return made_for or config["input_size"][-1] if config.get("fixed_input_size") else image_size
+    if not config.get("fixed_input_size"):
+        return image_size
+    return made_for if isinstance(made_for, int) else (made_for or config["input_size"])[-1]
 
 
 def start_norms_at_one(net: nn.Module) -> None:

@@ -149,6 +149,12 @@ def test_hybrids_that_take_other_sizes_as_well():
     check_image_size(Backbone("swiftformer_xs"), 64, 96)
 
 
+@pytest.mark.parametrize("side", [96, (96, 96)])
+def test_a_hybrid_made_for_another_size(side):
+    network = Backbone("coatnet_pico_rw_224", img_size=side)
+    assert network.measured_at == 96 and network.width == 512
+
+
 def test_a_student_of_one_size_is_told_before_training(image_folder, teacher_file, run_here, tmp_path):
     given = ("--data", image_folder, "--teacher", teacher_file, "--student", "levit_128s", "--workers", 0)
     said = run_here("distill.py", *given, "--image-size", 64, "--work-dir", tmp_path / "run", code=2)
