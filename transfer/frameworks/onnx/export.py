@@ -56,7 +56,7 @@ def tensors(weights: Weights, backbone: StagedBackbone, native: bool) -> State:
 
 
 def write(path: str | os.PathLike, state: State, weights: Weights, image_size: int | None = None) -> None:
-    """Writes the graph, checked on another size; its metadata has architecture, mean and std.
+    """Writes the graph, one of any size after a check on another; its metadata has architecture, mean, std.
 
     Args:
         image_size: side of the only images that it takes; None: any.
