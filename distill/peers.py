@@ -6,6 +6,8 @@ Without this, processes that wait in a collective operation would stay until its
 would end with a traceback of its own.
 """
 
+import atexit
+import gc
 import json
 import os
 import secrets
@@ -49,6 +51,8 @@ def ending_together(several: bool, go_on: str = RESUME) -> Iterator["Alone"]:
             MASTER_PORT. All processes must come here. The process ends here too, by the error's exit code.
         go_on: which command goes on after the loss of a process.
     """
+    if several:  # not sooner: what comes later in this process goes on with the group
+        atexit.register(leave_group)
     if not several or os.environ["WORLD_SIZE"] == "1":
         yield Alone()
         return
@@ -91,6 +95,17 @@ def launched(launcher: str | None, go_on: str) -> Iterator["Alone"]:
         if several:
             dist.init_process_group("gloo")
         yield peers
+
+
+def leave_group() -> None:
+    """Ends the process group of ``torch.distributed`` and its threads, where there is one.
+
+    Without it one of gloo's threads may still hold a tensor when Python shuts down, and aborts a process
+    whose work is done (SIGABRT, "terminate called without an active exception"); NCCL warns.
+    """
+    if dist.is_available() and dist.is_initialized():
+        gc.collect()  # networks in DistributedDataParallel that nobody uses any more hold the group too
+        dist.destroy_process_group()
 
 
 @contextmanager

@@ -33,6 +33,9 @@ def main() -> None:
             seconds = time.monotonic() - started
             content = {"metrics": metrics, "resumed_from": resumed_from, "seconds": seconds}
             write_json(Path(job.folder) / RESULT, content)
+    from distill.peers import leave_group  # with torch, which is there by now
+
+    leave_group()
 
 
 def _hold(lock, folder: str) -> None:

@@ -151,6 +151,41 @@ def test_srun_gives_the_run_of_one_process(two_by_two, image_folder, tmp_path):
         torch.testing.assert_close(value, two_by_two[key], rtol=1e-4, atol=1e-5)
 
 
+TWO_RUNS = """
+import atexit, os, sys
+from pathlib import Path
+
+images, folder = sys.argv[1:]
+
+def note():
+    names = [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+    Path(folder, f"threads_{os.environ['RANK']}").write_text(" ".join(names))
+
+atexit.register(note)  # before all others, so that it runs after them
+
+from distill import pretrain
+
+for run in ("one", "two"):
+    pretrain(
+        "simclr", images, "test_convnext", work_dir=f"{folder}/{run}", epochs=1, batch_size=8, image_size=32,
+        workers=0, cfg_options={"find_unused_parameters": True},
+    )
+"""
+
+
+def test_no_thread_of_the_group_is_left_when_python_shuts_down(image_folder, tmp_path):
+    """One that still holds a tensor would abort the process, and SLURM call a finished job failed."""
+    script = tmp_path / "two_runs.py"
+    script.write_text(TWO_RUNS)
+    pair = [*TORCHRUN, "--standalone", "--nproc-per-node", "2", str(script), str(image_folder), str(tmp_path)]
+    codes, _, errors = finished([start(*pair, PYTHONPATH=str(ROOT))])
+    assert codes == [0], errors
+    assert (tmp_path / "two" / "last.pth").exists(), "a second run goes on with the group of the first"
+    for rank in (0, 1):
+        threads = (tmp_path / f"threads_{rank}").read_text()
+        assert "python" in threads and "gloo" not in threads
+
+
 def test_under_srun_a_lost_process_and_a_mistake_are_one_line_as_well(image_folder, tmp_path):
     processes = as_srun(3, *arguments(image_folder, tmp_path, "--batch-size", "6"))
     while not (tmp_path / "iter_1.pth").exists():
