@@ -12,13 +12,13 @@ from distill.results.atomic import write_json
 from transfer.frameworks import FRAMEWORKS
 from transfer.jobs.job import Job, load
 from transfer.jobs.launch import RESULT
-from transfer.jobs.queue import end_with_parent
+from transfer.jobs.queue import end_when_input_closes
 
 
 def main() -> None:
     """Runs the job's framework; rank 0 writes ``result.json``."""
     if "--end-with-parent" in sys.argv:
-        end_with_parent()
+        end_when_input_closes()
     job = load(sys.argv[1])
     main_process = int(os.environ.get("RANK", 0)) == 0
     started = time.monotonic()

@@ -27,7 +27,7 @@ class Process:
     """A task that runs, in a session of its own.
 
     Its standard input is a pipe that nothing is written to. It closes when this process ends, however that
-    happens, and ``end_with_parent`` waits for that on the other side.
+    happens, and ``end_when_input_closes`` waits for that on the other side.
     """
 
     def __init__(self, task: Task, place: Place):
@@ -107,7 +107,7 @@ def run_all(tasks: Iterable[Task], places: Sequence[Place], every: float = 0.1) 
             process.stop()
 
 
-def end_with_parent() -> None:
+def end_when_input_closes() -> None:
     """From now on this process, and all in its session's group, end when standard input closes."""
     assert stat.S_ISFIFO(os.fstat(0).st_mode), "standard input is the pipe that Process gives"
 

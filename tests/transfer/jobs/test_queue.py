@@ -25,8 +25,8 @@ print("from", began, "to", time.monotonic())
 # as a trainer with data-loading processes: a child that sleeps, and the numbers of both in a file
 PARENT = """
 import os, subprocess, sys, time
-from transfer.jobs.queue import end_with_parent
-end_with_parent()
+from transfer.jobs.queue import end_when_input_closes
+end_when_input_closes()
 child = subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(600)"])
 with open("pids.part", "w") as file:
     file.write(f"{os.getpid()} {child.pid}")
