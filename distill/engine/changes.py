@@ -19,6 +19,8 @@ FREE = (
     "train_dataloader.num_workers", "train_dataloader.persistent_workers", "train_dataloader.pin_memory",
     "train_dataloader.prefetch_factor",
 )  # fmt: skip
+# What gives an optimiser other state, or other groups of parameters, so that the saved one cannot be loaded.
+UNFIT = ("optim_wrapper.optimizer.type.", "optim_wrapper.paramwise_cfg.", "optim_wrapper.constructor.")
 # Where images and teacher lie, which are compared by their content.
 IMAGES, TEACHER = "train_dataloader.dataset.data_root", "model.teacher.weights"
 
@@ -43,9 +45,15 @@ def changes(work_dir: str, config: Config, record: dict) -> list[str]:
     return [key for key in _settings(work_dir, config) if not f"{key}.".startswith(prefixes)] + found
 
 
-def refuse(work_dir: str, found: list[str]) -> None:
-    """Raises UserError with what has changed, if anything."""
-    if found:
+def refuse(work_dir: str, found: list[str], accepted: bool) -> None:
+    """Raises UserError with what has changed, if anything that was not accepted, or that no state fits."""
+    unfit = [key for key in found if f"{key}.".startswith(UNFIT)]
+    if unfit:
+        raise UserError(
+            f"{work_dir}: changed since the run began: {', '.join(unfit)}; the saved optimiser does not fit: "
+            "undo it, or begin again in another folder"
+        )
+    if found and not accepted:
         raise UserError(
             f"{work_dir}: changed since the run began: {', '.join(found)}; undo it, or --accept-changes goes "
             "on with optimiser and schedule as they were saved"

@@ -235,8 +235,7 @@ def _introduce(
     record["teacher_sha256"] = method.teacher.sha256 if method.teacher is not None else None
     record["resumed_from"] = str(state) if state else None
     changed = changes(config.work_dir, config, record) if state is not None else []
-    if not accept_changes:
-        refuse(config.work_dir, changed)
+    refuse(config.work_dir, changed, accept_changes)
     write_text(Path(config.work_dir) / "config.py", text)
     write_json(Path(config.work_dir) / "manifest.json", record)
     optimizer = config.optim_wrapper.optimizer

@@ -87,6 +87,7 @@ def validate(config: Config) -> None:
     _augment_on(config.get("augment_on", "auto"), augmentation)
     _typed(loader.sampler, SAMPLERS, "train_dataloader.sampler", given={"dataset", "seed", "batch_size"})
     _typed(config.optim_wrapper.optimizer, OPTIMIZERS, "optim_wrapper.optimizer", given={"params"})
+    _decay(config.optim_wrapper)
     for number, hook in enumerate(_listed(config, "custom_hooks")):
         _typed(hook, HOOKS, f"custom_hooks.{number}", extra={"priority"})
     for name, hook in (config.get("default_hooks") or {}).items():
@@ -135,6 +136,19 @@ def _kinds(config: Config) -> None:
                 raise UserError(f"config key {key.rpartition('.')[0]} is {part!r}; it must hold settings")
         if parts[-1] in part:
             check_setting(f"config key {key}", part[parts[-1]], kind)
+
+
+def _decay(wrapper: dict) -> None:
+    """mmengine asks for the decay that ``paramwise_cfg`` changes for norms, biases or other layers."""
+    of_layers = wrapper.get("paramwise_cfg") or {}
+    _must_hold("optim_wrapper.paramwise_cfg", of_layers)
+    named = [part for part in (of_layers.get("custom_keys") or {}).values() if isinstance(part, dict)]
+    changed = {key for part in (of_layers, *named) for key in part if key.endswith("decay_mult")}
+    if changed and wrapper.optimizer.get("weight_decay") is None:
+        raise UserError(
+            "config key optim_wrapper.optimizer.weight_decay is not set, and optim_wrapper.paramwise_cfg "
+            f"multiplies it ({', '.join(sorted(changed))}); set it, 0 for none"
+        )
 
 
 def _augment_on(where: str, augmentation: Callable) -> None:

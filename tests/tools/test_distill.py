@@ -168,6 +168,21 @@ def test_a_resume_with_other_settings_stops_and_names_them(go_on):
     assert not [line for line in go_on(**other) if "changed since" in line], "they are the run's own now"
 
 
+@pytest.mark.parametrize(
+    ("other", "key"),
+    [
+        ({"optimizer": {"_delete_": True, "type": "Adam", "lr": 0.1, "weight_decay": 0}}, "optimizer.type"),
+        ({"paramwise_cfg": {"norm_decay_mult": 0.0}}, "paramwise_cfg.norm_decay_mult"),
+    ],
+)
+def test_what_the_saved_optimiser_does_not_fit_cannot_be_accepted(other, key, go_on):
+    options = {f"optim_wrapper.{name}": value for name, value in other.items()}
+    for accepted in (True, False):
+        with pytest.raises(UserError, match=rf"began: optim_wrapper\.{key}; the saved .* not fit: undo it"):
+            go_on(cfg_options=options, accept_changes=accepted)
+    go_on()
+
+
 def test_a_resume_with_a_hook_more_stops(go_on):
     with pytest.raises(UserError, match="changed since the run began: custom_hooks; undo it"):
         go_on(cfg_options={"custom_hooks": [{"type": "EMAHook"}]})
@@ -230,6 +245,7 @@ def test_evaluation_during_training_changes_nothing_but_the_log(run, image_folde
     assert '"knn/1nn": 100.0' in scalars, "val is a copy of train"
 
 
+NO_DECAY = {"_delete_": True, "type": "SGD", "lr": 0.1}
 MISTAKES = {
     "no such image folder: /no/where": dict(data="/no/where"),
     "unknown method 'comprss_1q'; did you mean 'compress_1q'": dict(method="comprss_1q"),
@@ -237,6 +253,12 @@ MISTAKES = {
     "no such checkpoint file: teacher.pth": dict(teacher="teacher.pth"),
     "compress_1q needs a teacher": dict(teacher=None),
     "simclr takes no teacher": dict(method="simclr"),
+    "optimizer.weight_decay is not set, and optim_wrapper.paramwise_cfg multiplies it": dict(
+        method="simclr", teacher=None, cfg_options={"optim_wrapper.optimizer": NO_DECAY}
+    ),
+    "config key optim_wrapper.paramwise_cfg is 3; it must hold settings": dict(
+        cfg_options={"optim_wrapper.paramwise_cfg": 3}
+    ),
     "config key 'optim_wrapper.optimizer.rate'": dict(cfg_options={"optim_wrapper.optimizer.rate": 1}),
     "config key 'model.temprature'; did you mean 'model.temperature'": dict(
         cfg_options={"model.temprature": 1}
