@@ -51,7 +51,7 @@ def ending_together(several: bool, go_on: str = RESUME) -> Iterator["Alone"]:
             MASTER_PORT. All processes must come here. The process ends here too, by the error's exit code.
         go_on: which command goes on after the loss of a process.
     """
-    if several:  # not sooner: what comes later in this process goes on with the group
+    if several:  # when Python ends: what comes later in this process goes on with the group
         atexit.register(leave_group)
     if not several or os.environ["WORLD_SIZE"] == "1":
         yield Alone()

@@ -19,6 +19,8 @@ from distill.registry import HOOKS, LOG_PROCESSORS
 
 SECONDS = re.compile(r"time: \S+  data_time: \S+  (memory: \S+  )?")  # what mmengine shows instead
 
+BASE_RATE = re.compile(r"base_lr: (\S+) (?=lr: \1 )")  # said twice where layers have groups of their own
+
 
 @HOOKS.register_module()
 class LossHook(RuntimeInfoHook):
@@ -92,7 +94,7 @@ class StepLog(LogProcessor):
                 hook.begin()
                 tag.update(found)
                 line = SECONDS.sub(shown(found) + "  ", line)
-        return tag, line
+        return tag, BASE_RATE.sub("", line)
 
 
 def shown(figures: dict[str, float]) -> str:

@@ -20,7 +20,7 @@ from tests.distill.methods.test_no_waiting import NothingIsRead, WaitsForTheDevi
 
 TIMES, RATES = r"eta: \d:\d\d:\d\d \(epoch 0:00:\d\d\)", r"[\d.]+ images/s  waiting \d+%  \S+ GB"
 LINE = rf"Epoch\(train\) \[{{}}\]\[{{}}/5\]  {TIMES}  {RATES}  loss: \d"
-LOGGED = r"Epoch\(train\) \[{}\]\[5/5\]  base_lr: "
+LOGGED = r"Epoch\(train\) \[{}\]\[5/5\]  lr: "
 STEPS = [(epoch, step) for epoch in (1, 2) for step in range(1, 6)]
 
 
