@@ -7,8 +7,8 @@ two pictures of 224 pixels take 3.5 s of processor time a step and 1.4 GiB; in 2
 of 8 crops of 64 pixels, at the full rate throughout, the loss fell from 2.06 to 1.32.
 
 None of the settings was tuned here. Rate and weight decay: DeiT's AdamW on ImageNet, 5e-4 x batch / 512 and 0.05, none for
-norms and biases (Touvron et al., ICML 2021); Theia, which distils such teachers on ImageNet, has 2e-3 for a batch of 512 and 0.01 (its training
-config), LightlyTrain 5e-4 for 1536 and 1e-6 for networks with batch norms (arguments of its third distillation). Warm-up
+norms and biases (Touvron et al., ICML 2021); Theia, which distils such teachers on ImageNet, has 2e-3 for a batch of 512
+and 0.01 (its training config), LightlyTrain 5e-4 for 1536 and 1e-6 for networks with batch norms (arguments of its third distillation). Warm-up
 over the first tenth, from 0.01 of the rate: as Theia. Smallest crop, 0.14 of the area: LightlyTrain. Batch and
 epochs: those of PCD's runs here. Embedding: the class token, which DINOv3's authors pool by; timm pools the patches,
 which the map has already.
