@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 @contextmanager
@@ -100,8 +101,41 @@ def begin_tensors(path: str | os.PathLike, content: dict) -> Callable[[], None]:
             _take_place(part, path)
 
     with _cleaned_up(part, path), open(part, "wb") as file:
-        torch.save(content, file)  # given a name, it would hide the system's reason for a failure
+        archive = _Archive(file)
+        try:
+            torch.save(content, archive)
+        except RuntimeError as error:
+            if "unexpected pos" in str(error) and error.__context__:  # a signal came around a write
+                raise error.__context__ from None
+            raise
+        archive.check()
     return finish
+
+
+class _Archive:
+    """The file that ``torch.save`` writes to. No write fails; ``check`` raises what stopped the first one.
+
+    After a write that raises, for want of space or by a signal, torch's archive writes its end all the same:
+    it fails once more, which hides the reason, or aborts the process.
+    """
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._error = file, None
+
+    def write(self, data: bytes | memoryview) -> int:
+        if self._error is None:
+            try:
+                self._file.write(data)
+            except BaseException as error:
+                self._error = error
+        return len(data)
+
+    def flush(self) -> None:
+        pass
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
 
 
 @contextmanager
@@ -111,10 +145,8 @@ def _cleaned_up(part: Path, path: str | os.PathLike) -> Iterator[None]:
         yield
     except BaseException as error:
         part.unlink(missing_ok=True)
-        # after a failed write torch fails once more, as it closes its archive
-        reason = error if isinstance(error, OSError) else error.__context__
-        if isinstance(error, OSError | RuntimeError) and isinstance(reason, OSError):
-            raise OSError(reason.errno, reason.strerror, str(path)) from error
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
 
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 
 import pytest
+import torch
 
 from distill.errors import explain
 from distill.results.atomic import atomic_path, remove_rests_of_the_dead, write_json, write_text
@@ -64,3 +65,39 @@ def test_a_full_disk_is_told_with_its_path_and_what_is_free(tmp_path):
     assert code == 2
     told = f"error: No space left on device: {tmp_path}/not yet/file"
     assert re.fullmatch(rf"{re.escape(told)} \([\d,.]+ MB free there\)", text)
+
+
+SAVES = """
+import signal, sys, time
+import torch
+from distill.results.atomic import write_tensors
+
+class Asked(BaseException):
+    pass
+
+def end(*_):
+    raise Asked
+
+signal.signal(signal.SIGALRM, end)
+content = {str(number): torch.zeros(1000) for number in range(3000)}
+begin = time.perf_counter()
+write_tensors(sys.argv[1], content)
+seconds = time.perf_counter() - begin
+for part in range(1, 40):
+    signal.setitimer(signal.ITIMER_REAL, seconds * part / 50)
+    try:
+        write_tensors(sys.argv[1], content)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Asked:
+        print("ended")
+"""
+
+
+def test_a_signal_while_tensors_are_written_is_what_ends_it(tmp_path):
+    """Not torch's archive, which does not fit any more, nor an abort by its destructor."""
+    path = tmp_path / "state.pth"
+    done = subprocess.run([sys.executable, "-c", SAVES, path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("ended") > 10
+    assert os.listdir(tmp_path) == [path.name]
+    assert len(torch.load(path)) == 3000
