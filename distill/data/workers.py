@@ -14,7 +14,7 @@ def ending_with_us(then: Callable[[int], None] | None = None) -> Callable[[int],
     """A ``worker_init_fn`` by which a loader's workers end with this process; it calls ``then`` at last.
 
     torch's own workers look for their parent every five seconds, and one whose pipe is full waits for ever.
-    One whose parent ends while it takes a tensor prints a traceback of its own, behind the parent's words.
+    One whose parent ends while it takes a tensor would print a traceback, behind the parent's own words.
     """
     return partial(_start, os.getpid(), then)
 

@@ -131,7 +131,7 @@ class _Archive:
         return len(data)
 
     def flush(self) -> None:
-        pass
+        """torch calls it at the end; whoever opened the file closes it."""
 
     def check(self) -> None:
         if self._error is not None:
